@@ -1,0 +1,62 @@
+"""Stage full: the model trained on the whole training set, once per (task, seed): the Full row."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stages import ledger, settings
+from stages.compute import configure
+from stages.datasets import Prepared
+from stages.errors import command_line
+from stages.files import write_json
+from stages.layout import Layout
+from stages.learners.problem import Problem
+from stages.learners.supervised import train
+from stages.models.batches import Batches
+from stages.round import evaluate_on_test, write_artifacts
+
+
+def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
+    """Train on every row that is not in the validation set, evaluate on the test set."""
+    study.check_names(task, seed=seed)
+    layout = Layout(root)
+    data = Prepared(layout.data(task))
+    validation = ledger.read(layout.shared_split(task, seed) / "validation.txt")
+    compute = configure(study.reproducible, study.device, study.threads)
+    rows = np.setdiff1d(np.arange(data.rows), validation.indices)
+    labels = np.asarray(data.array("train_labels"))[rows]
+    manifest = data.manifest
+    batches = Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute)
+    clock = {"start": time.perf_counter()}
+    learned = train(Problem(
+        batches, rows, labels, np.empty(0, np.int64), data.classes, tuple(manifest["shape"]),
+        study.task[task], seed, 0, compute,
+    ))
+    clock["train"] = time.perf_counter()
+    result = evaluate_on_test(learned, data, compute)
+    clock["evaluate"] = time.perf_counter()
+    write_artifacts(layout.full_artifacts(task, seed), learned, None, clock)
+    write_json(layout.full_result(task, seed), {
+        "format": 1, "task": task, "strategy": "full", "seed": seed, "round": None,
+        "labeled": len(rows),
+        "labeled_per_class": np.bincount(labels, minlength=data.classes).tolist(), **result,
+    })
+
+
+@command_line
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m stages.full", description=__doc__)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--root", type=Path, default=Path("."))
+    options = parser.parse_args(arguments)
+    full(settings.load(options.root / "params.yaml"), options.root, options.task, options.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Where everything lies, relative to the root of a study. The only place that builds these paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+END = "end"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of a study under ``root``."""
+
+    root: Path = Path(".")
+
+    def data(self, task: str) -> Path:
+        """Prepared arrays and manifest of a task."""
+        return self.root / "data" / task
+
+    def shared_split(self, task: str, seed: int) -> Path:
+        """validation.txt and initial.txt, which all strategies of (task, seed) share."""
+        return self.root / "splits" / task / f"seed-{seed}"
+
+    def chain(self, task: str, strategy: str, seed: int) -> Path:
+        """The links of one run."""
+        return self.root / "splits" / task / strategy / f"seed-{seed}"
+
+    def link(self, task: str, strategy: str, seed: int, n: int | str) -> Path:
+        """The link that round ``n`` starts from (``"end"``: the seal)."""
+        return self.chain(task, strategy, seed) / f"round-{n}.txt"
+
+    def result(self, task: str, strategy: str, seed: int, n: int) -> Path:
+        """What round ``n`` measured."""
+        return self.root / "reports/rounds" / task / strategy / f"seed-{seed}" / f"round-{n}.json"
+
+    def full_result(self, task: str, seed: int) -> Path:
+        """What the model trained on the whole training set measured."""
+        return self.root / "reports/rounds" / task / f"seed-{seed}" / "full.json"
+
+    def artifacts(self, task: str, strategy: str, seed: int, n: int | str) -> Path:
+        """What the round before ``n`` left behind: weights, scores, times, and ``carry.npz``."""
+        return self.root / "artifacts" / task / strategy / f"seed-{seed}" / f"round-{n}"
+
+    def full_artifacts(self, task: str, seed: int) -> Path:
+        """Weights and times of the model trained on the whole training set."""
+        return self.root / "artifacts" / task / f"seed-{seed}" / "full"
+
+    def lock(self, task: str, strategy: str, seed: int) -> Path:
+        """Held by the process that grows a chain."""
+        return self.root / "artifacts" / ".locks" / f"{task}-{strategy}-{seed}.lock"

@@ -1,0 +1,262 @@
+"""The ledger: index sets as a chain of small text files, each pinning its parent's bytes.
+
+A file is a few ``# key: value`` lines, then one integer a line: rows of the prepared training
+array, in order of selection. ``numpy.loadtxt`` reads it. ``validation.txt`` and ``initial.txt`` are
+shared by all strategies of a (task, seed); ``round-<n>.txt`` holds what round n-1 selected
+(round 0: nothing); ``round-end.txt`` is the seal: no indices, only the total. The SHA-256 of the
+seal's bytes is the fingerprint of the run. Needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from stages.errors import UserError
+from stages.files import write_text
+
+FORMAT = "aledger 1"
+KEYS = ("format", "data", "rows", "task", "strategy", "seed", "round", "parent", "count", "total")
+SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One index file.
+
+    Attributes:
+        path: where it lies.
+        header: its ``# key: value`` lines.
+        indices: int64, shape (count,), in order of selection.
+        digest: SHA-256 of the file's bytes, 64 hex digits.
+        first_line: the line number of the first index, for messages.
+    """
+
+    path: Path
+    header: dict[str, str]
+    indices: np.ndarray
+    digest: str
+    first_line: int = 1
+
+    @property
+    def total(self) -> int:
+        """Labeled rows up to and including this link."""
+        return int(self.header["total"])
+
+
+@dataclass
+class Chain:
+    """A run's links from the initial set on, checked."""
+
+    validation: Link
+    initial: Link
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def labeled(self) -> np.ndarray:
+        """All labeled rows in order of selection, int64, shape (total,)."""
+        return np.concatenate([self.initial.indices, *(link.indices for link in self.links)])
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the run is finished."""
+        return bool(self.links) and self.links[-1].header["round"] == "end"
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(
+    path: Path,
+    indices: np.ndarray,
+    *,
+    data: str,
+    rows: int,
+    task: str,
+    strategy: str,
+    seed: int,
+    round_n: int | str,
+    parent: Link | None,
+    total: int,
+) -> Link:
+    """Write one link atomically and return it as read back.
+
+    Args:
+        indices: int64 rows of the training array, shape (count,).
+        data: name and content digest of the data set, ``"<name> sha256:<hex>"``.
+        rows: number of training rows; every index is below it.
+        parent: the link before, None for the first of all.
+        total: labeled rows up to and including this link.
+    """
+    named = "none" if parent is None else f"{_relative(parent.path, path)} sha256:{parent.digest}"
+    values = (FORMAT, data, rows, task, strategy, seed, round_n, named, len(indices), total)
+    lines = [f"# {key}: {value}" for key, value in zip(KEYS, values, strict=True)]
+    lines += [str(int(index)) for index in indices]
+    write_text(path, "\n".join(lines) + "\n")
+    return read(path)
+
+
+def read(path: Path) -> Link:
+    """Read one file and check what can be checked of it alone.
+
+    Raises:
+        UserError: missing, half-written, not of this format, a wrong count, a duplicate, or an
+            index out of range; the message names file and line.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise UserError(f"{path}: missing link") from None
+    if not content.endswith(b"\n"):
+        raise UserError(f"{path}: half-written (no newline at the end)")
+    try:
+        lines = content.decode("ascii").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file of plain ASCII") from None
+    header: dict[str, str] = {}
+    for line in lines:
+        match = re.fullmatch(r"# (\w+): (.*)", line)
+        if not match:
+            break
+        header[match[1]] = match[2]
+    _check_header(path, header)
+    first = len(header) + 1
+    for number, line in enumerate(lines[len(header) :], first):
+        if not re.fullmatch(r"0|[1-9]\d{0,17}", line):
+            raise UserError(f"{path}:{number}: {line!r} is not a row number")
+    indices = np.array([int(line) for line in lines[len(header) :]], dtype=np.int64)
+    link = Link(path, header, indices, digest(content), first)
+    if len(indices) != int(header["count"]):
+        raise UserError(f"{path}: holds {len(indices)} indices, its header says {header['count']}")
+    _check_range(link)
+    _check_new(link, np.empty(0, np.int64), "an earlier line")
+    return link
+
+
+def walk(last: Path) -> Chain:
+    """Read the chain that ends in ``last``, back to its first file, and check all of it.
+
+    Raises:
+        UserError: whatever :func:`read` raises, a broken parent digest, a missing parent, a header
+            that disagrees with its parent's, a wrong total, a row taken twice, or a row of the
+            validation set.
+    """
+    links = [read(last)]
+    while (parent := _parent(links[-1])) is not None:
+        if len(links) > 1_000_000:
+            raise UserError(f"{last}: the chain has no beginning")
+        links.append(parent)
+    links.reverse()
+    names = [link.header["round"] for link in links[:2]]
+    if names != ["validation", "initial"]:
+        raise UserError(f"{links[0].path}: the chain of {last} does not begin with a validation "
+                        f"and an initial set")
+    for before, after in zip(links, links[1:], strict=False):
+        _check_successor(before, after)
+    _check_rows(links)
+    return Chain(links[0], links[1], links[2:])
+
+
+def check_shared(validation: Link, initial: Link) -> None:
+    """Check the two files that all strategies of a (task, seed) share, as :func:`walk` does."""
+    _check_successor(validation, initial)
+    _check_rows([validation, initial])
+
+
+def _relative(target: Path, origin: Path) -> str:
+    """``target`` as seen from the folder of ``origin``, with forward slashes."""
+    here, there = origin.parent.absolute().parts, target.absolute().parts
+    shared = 0
+    while shared < min(len(here), len(there)) and here[shared] == there[shared]:
+        shared += 1
+    return "/".join([".."] * (len(here) - shared) + list(there[shared:]))
+
+
+def _parent(link: Link) -> Link | None:
+    named = link.header["parent"]
+    if named == "none":
+        return None
+    match = re.fullmatch(r"((?:\.\./)*[\w.@+-]+(?:/[\w.@+-]+)*) sha256:([0-9a-f]{64})", named)
+    if not match:
+        raise UserError(f"{link.path}: parent {named!r} is not '<file> sha256:<digest>'")
+    parent = read(link.path.parent / match[1])
+    if parent.digest != match[2]:
+        raise UserError(
+            f"{parent.path}: changed after {link.path.name} was written (SHA-256 is "
+            f"{parent.digest[:12]}, {link.path} expects {match[2][:12]})"
+        )
+    return parent
+
+
+def _check_header(path: Path, header: dict[str, str]) -> None:
+    if header.get("format") != FORMAT:
+        raise UserError(f"{path}: first line must be '# format: {FORMAT}'")
+    missing = [key for key in KEYS if key not in header]
+    if missing:
+        raise UserError(f"{path}: header lacks {', '.join(missing)} (half-written?)")
+    for key in ("rows", "count", "total"):
+        if not re.fullmatch(r"\d{1,18}", header[key]):
+            raise UserError(f"{path}: header {key}: {header[key]!r} is not a number")
+
+
+def _check_range(link: Link) -> None:
+    rows = int(link.header["rows"])
+    wrong = np.flatnonzero(link.indices >= rows)
+    if len(wrong):
+        at = int(wrong[0])
+        raise UserError(
+            f"{link.path}:{link.first_line + at}: row {link.indices[at]} is out of range "
+            f"(the data set has {rows} rows)"
+        )
+
+
+def _check_new(link: Link, taken: np.ndarray, where: str) -> None:
+    """No index of ``link`` may be in ``taken`` or stand twice."""
+    _, firsts = np.unique(link.indices, return_index=True)
+    repeated = np.isin(link.indices, taken)
+    repeated |= ~np.isin(np.arange(len(link.indices)), firsts)
+    if repeated.any():
+        at = int(np.flatnonzero(repeated)[0])
+        raise UserError(
+            f"{link.path}:{link.first_line + at}: row {link.indices[at]} was already taken "
+            f"in {where}"
+        )
+
+
+def _check_successor(before: Link, after: Link) -> None:
+    same = ["data", "rows", "task", "seed"]
+    if before.header["strategy"] != SHARED:
+        same.append("strategy")
+    for key in same:
+        if before.header[key] != after.header[key]:
+            raise UserError(f"{after.path}: {key} is {after.header[key]!r}, "
+                            f"{before.path} says {before.header[key]!r}")
+    order, name = before.header["round"], after.header["round"]
+    following = {"validation": ["initial"], "initial": ["0"]}.get(order)
+    if following is None:
+        following = [str(int(order) + 1), "end"] if order.isdigit() else []
+    if name not in following:
+        raise UserError(f"{after.path}: round {name} cannot follow round {order}")
+    expected = (0 if order == "validation" else before.total) + len(after.indices)
+    if after.total != expected:
+        raise UserError(f"{after.path}: total is {after.total}, the chain holds {expected}")
+    if name == "end" and len(after.indices):
+        raise UserError(f"{after.path}: a seal holds no indices")
+
+
+def _check_rows(links: list[Link]) -> None:
+    validation, taken = links[0].indices, np.empty(0, np.int64)
+    for link in links[1:]:
+        overlap = np.flatnonzero(np.isin(link.indices, validation))
+        if len(overlap):
+            at = int(overlap[0])
+            raise UserError(f"{link.path}:{link.first_line + at}: row {link.indices[at]} is in "
+                            f"the validation set {links[0].path}")
+        _check_new(link, taken, "an earlier round")
+        taken = np.concatenate([taken, link.indices])

@@ -1,0 +1,100 @@
+"""From uint8 arrays to batches of tensors, and from a network to outputs over many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.compute import Compute
+from stages.models.networks import Network
+
+INFERENCE_BATCH = 1000
+
+
+class Batches:
+    """Images of a data set as normalised tensors on the device.
+
+    The uint8 array lives on the GPU where it fits into half of the free memory, else it stays
+    memory-mapped and batches travel.
+
+    Args:
+        images: uint8, shape (N, C, H, W).
+        mean, std: of each channel, of images in [0, 1].
+    """
+
+    def __init__(
+        self, images: np.ndarray, mean: list[float], std: list[float], compute: Compute
+    ) -> None:
+        self.compute = compute
+        self.images = torch.from_numpy(images)
+        if compute.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(compute.device)
+            if images.nbytes < free // 2:
+                self.images = self.images.to(compute.device)
+        shape = (1, -1, 1, 1)
+        kind = {"dtype": compute.dtype, "device": compute.device}
+        self.mean = torch.tensor(mean, **kind).view(shape)
+        # A channel that never varies carries nothing; dividing by 1 keeps it finite.
+        self.std = torch.tensor([value or 1.0 for value in std], **kind).view(shape)
+
+    def raw(self, rows: np.ndarray) -> Tensor:
+        """uint8 images of these rows (int64, shape (B,)), shape (B, C, H, W), on the device."""
+        index = torch.from_numpy(np.ascontiguousarray(rows, np.int64))
+        return self.images[index.to(self.images.device)].to(self.compute.device)
+
+    def normalise(self, raw: Tensor) -> Tensor:
+        """``(x / 255 - mean) / std`` in the precision of the study."""
+        return raw.to(self.compute.dtype).div_(255).sub_(self.mean).div_(self.std)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def slices(count: int, size: int) -> Iterator[slice]:
+    """0 .. count in pieces of ``size``; the last may be smaller."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+@torch.no_grad()
+def over_rows(
+    batches: Batches, rows: np.ndarray, function: Callable[[Tensor], Tensor]
+) -> np.ndarray:
+    """``function`` on normalised images of ``rows`` in batches: float, shape (len(rows), ...)."""
+    parts = [
+        function(batches.normalise(batches.raw(rows[part]))).cpu()
+        for part in slices(len(rows), INFERENCE_BATCH)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def embed(network: Network, batches: Batches, rows: np.ndarray) -> np.ndarray:
+    """Embeddings of ``rows``, shape (len(rows), D), without augmentation, in evaluation mode."""
+    network.eval()
+    return over_rows(batches, rows, network.embed)
+
+
+@torch.no_grad()
+def classify(
+    network: Network, embeddings: np.ndarray, compute: Compute, masks: np.random.Generator | None = None
+) -> np.ndarray:
+    """Logits of embeddings (N, D), float64, shape (N, C).
+
+    ``masks``: the generator of a dropout mask for each row; None for no dropout.
+    """
+    network.eval()
+    parts = []
+    for part in slices(len(embeddings), 10 * INFERENCE_BATCH):
+        inputs = torch.from_numpy(embeddings[part]).to(compute.device)
+        mask = None if masks is None else dropout_mask(inputs, network.dropout, masks)
+        parts.append(network.classify(inputs, mask).double().cpu())
+    return torch.cat(parts).numpy()
+
+
+def dropout_mask(like: Tensor, rate: float, rng: np.random.Generator) -> Tensor:
+    """0 with probability ``rate``, else 1 / (1 - rate); shape, precision and device of ``like``."""
+    kept = torch.from_numpy(rng.random(tuple(like.shape), dtype=np.float32) >= rate)
+    return kept.to(device=like.device, dtype=like.dtype).div_(1 - rate)

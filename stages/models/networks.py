@@ -1,0 +1,139 @@
+"""The networks: ``embed`` gives the representation before the classifier, ``classify`` the logits.
+
+Dropout is no layer with a state of its own: whoever wants it draws a mask from a generator of the
+study and passes it to ``classify``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stages.errors import UserError
+from stages.settings import Model
+
+
+class Network(nn.Module):
+    """A body and a linear classifier.
+
+    Args:
+        body: maps images (B, C, H, W) to embeddings (B, D).
+        embedding_size: D.
+        classes: number of classes.
+        dropout: rate of the dropout before the classifier, 0 for none.
+    """
+
+    def __init__(self, body: nn.Module, embedding_size: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.body = body
+        self.classifier = nn.Linear(embedding_size, classes)
+        self.embedding_size = embedding_size
+        self.dropout = dropout
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Embeddings, shape (B, D)."""
+        return self.body(images)
+
+    def classify(self, embeddings: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits, shape (B, classes). ``mask``: 0 or 1 / (1 - rate) for each unit, shape (B, D)."""
+        return self.classifier(embeddings if mask is None else embeddings * mask)
+
+    def forward(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits, shape (B, classes)."""
+        return self.classify(self.embed(images), mask)
+
+
+def _pooled(side: int, times: int) -> int:
+    """Side of a square map after ``times`` 2x2 max-poolings."""
+    return side >> times
+
+
+def _small_cnn(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
+    """Two 3x3 convolutions (32 and 64 maps), each with ReLU and 2x2 max-pooling; 128 units."""
+    channels, height, width = shape
+    maps = 64 * _pooled(height, 2) * _pooled(width, 2)
+    body = nn.Sequential(
+        nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(maps, 128), nn.ReLU(),
+    )
+    return body, 128
+
+
+def _lenet(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
+    """LeNet-5 (LeCun et al. 1998) as today's code has it: ReLU and max-pooling; 84 units.
+
+    Images of 28x28 are padded by 2, as in the paper (32x32 inputs).
+    """
+    channels, height, width = shape
+    pad = 2 if height < 32 else 0
+    rows, columns = ((_pooled(side + 2 * pad - 4, 1) - 4) >> 1 for side in (height, width))
+    body = nn.Sequential(
+        nn.Conv2d(channels, 6, 5, padding=pad), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(16 * rows * columns, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
+    )
+    return body, 84
+
+
+def _resnet18(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
+    """torchvision's ResNet-18 (He et al. 2016); the stem is 7x7 stride 2 or 3x3 stride 1."""
+    from torchvision.models import resnet18
+
+    net = resnet18(weights=None)
+    kernel, stride = (7, 2) if model.stem == "7x7" else (3, 1)
+    net.conv1 = nn.Conv2d(shape[0], 64, kernel, stride, padding=kernel // 2, bias=False)
+    if not model.max_pool:
+        net.maxpool = nn.Identity()
+    size, net.fc = net.fc.in_features, nn.Identity()
+    return net, size
+
+
+BODIES = {"small_cnn": _small_cnn, "lenet": _lenet, "resnet18": _resnet18}
+SMALLEST = {"small_cnn": 4, "lenet": 12, "resnet18": 8}
+
+
+def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
+    """The network for images of ``shape`` (C, H, W).
+
+    Raises:
+        UserError: images too small for it.
+    """
+    if min(shape[1:]) < SMALLEST[model.name]:
+        raise UserError(f"model {model.name} needs images of {SMALLEST[model.name]} pixels or more "
+                        f"a side; these have {shape[1]}x{shape[2]}")
+    with torch.random.fork_rng(devices=[]):  # torch's own initial values are replaced: leave no trace
+        body, size = BODIES[model.name](shape, model)
+        return Network(body, size, classes, model.dropout)
+
+
+def initialise(network: Network, rng: np.random.Generator) -> None:
+    """Fill every parameter from ``rng``, in the order of their names, and reset batch norm.
+
+    Weights are U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default (He et al. 2015 with
+    a = sqrt(5)); biases likewise with the fan-in of their weights; batch norm is 1 and 0. Values are
+    float32 numbers in every precision, so that all precisions start from the same network.
+    """
+    for _, module in sorted(network.named_modules()):
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            bound = 1 / math.sqrt(module.weight[0].numel())
+            for parameter in (module.weight, module.bias):
+                if parameter is not None:
+                    values = rng.uniform(-bound, bound, tuple(parameter.shape)).astype(np.float32)
+                    with torch.no_grad():
+                        parameter.copy_(torch.from_numpy(values))
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+
+
+def state(network: Network) -> dict[str, np.ndarray]:
+    """Parameters and buffers by name, on the CPU."""
+    return {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+
+
+def restore(network: Network, arrays: dict[str, np.ndarray]) -> None:
+    """Put back what :func:`state` gave."""
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})

@@ -1,0 +1,32 @@
+"""Every random number of a study, and no global state.
+
+A generator belongs to a purpose, a round and a seed: ``SeedSequence(seed, spawn_key=(purpose,
+round))``. Strategies are not part of the key, so two strategies with the same learner draw the same
+initial set, the same weights and the same batches (paired comparisons), and adding a strategy or a
+seed changes nobody else's numbers.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is for. The numbers are part of the format: never reuse one."""
+
+    VALIDATION = 0
+    INITIAL_SET = 1
+    INITIALISATION = 2
+    BATCHES = 3
+    AUGMENTATION = 4
+    DROPOUT = 5
+    MC_DROPOUT = 6
+    SELECT = 7
+
+
+def generator(seed: int, purpose: Purpose, round_n: int = 0) -> np.random.Generator:
+    """The generator of one purpose in one round (PCG64). ``round_n`` is 0 where rounds play no part."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(int(purpose), round_n))
+    return np.random.Generator(np.random.PCG64(sequence))

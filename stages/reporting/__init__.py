@@ -1,0 +1,1 @@
+"""From the result files of a study to tables, figures and a report in Markdown."""

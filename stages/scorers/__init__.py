@@ -1,0 +1,1 @@
+"""What is computed over the pool. Higher is more wanted."""

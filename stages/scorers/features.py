@@ -1,0 +1,28 @@
+"""What geometric selectors work on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.scorers.pool import Pool
+
+
+def embedding(pool: Pool) -> np.ndarray:
+    """Embeddings of the pool, shape (N, D)."""
+    return pool.embeddings
+
+
+def embedding_and_labeled(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of the pool (N, D) and of the labeled set (L, D)."""
+    return pool.embeddings, pool.labeled_embeddings
+
+
+def gradient_factors(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient embedding of BADGE in two factors: p - onehot(argmax p), (N, C), and z, (N, D).
+
+    The gradient of the cross-entropy against the predicted class with respect to the classifier's
+    weights is their outer product (Ash et al. 2020, eq. 1); it is never written out.
+    """
+    errors = pool.probabilities.copy()
+    errors[np.arange(len(errors)), errors.argmax(1)] -= 1
+    return errors, pool.embeddings

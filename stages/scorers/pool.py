@@ -1,0 +1,59 @@
+"""What a scorer may look at: the network and the images, never a label of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stages.models import Network
+from stages.models.batches import Batches, classify, embed
+from stages.randomness import Purpose
+from stages.scorers.probabilities import softmax
+
+
+@dataclass
+class Pool:
+    """The unlabeled pool, seen through the round's network. Outputs are computed when asked for, once.
+
+    Attributes:
+        network: trained in this round.
+        batches: images of the whole training array.
+        rows: unlabeled rows, int64, shape (N,), rising.
+        labeled: labeled rows, int64, shape (L,).
+        generator: the generator of a purpose in this round.
+    """
+
+    network: Network
+    batches: Batches
+    rows: np.ndarray
+    labeled: np.ndarray
+    generator: Callable[[Purpose], np.random.Generator]
+
+    @cached_property
+    def embeddings(self) -> np.ndarray:
+        """Representation before the classifier, shape (N, D)."""
+        return embed(self.network, self.batches, self.rows)
+
+    @cached_property
+    def labeled_embeddings(self) -> np.ndarray:
+        """The same of the labeled rows, shape (L, D)."""
+        return embed(self.network, self.batches, self.labeled)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """Class probabilities without dropout, float64, shape (N, C)."""
+        return softmax(classify(self.network, self.embeddings, self.batches.compute))
+
+    def dropout_probabilities(self, passes: int) -> np.ndarray:
+        """Class probabilities of ``passes`` dropout passes, float64, shape (passes, N, C).
+
+        Batch norm stays in evaluation mode: the variation comes from the dropout layer alone.
+        """
+        rng = self.generator(Purpose.MC_DROPOUT)
+        compute = self.batches.compute
+        return np.stack([
+            softmax(classify(self.network, self.embeddings, compute, rng)) for _ in range(passes)
+        ])

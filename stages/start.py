@@ -1,0 +1,44 @@
+"""Stage start: the first link of a run, on top of the initial set that all strategies share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from stages import carry, ledger, settings
+from stages.errors import command_line
+from stages.layout import Layout
+
+
+def start(study: settings.Settings, root: Path, task: str, strategy: str, seed: int) -> None:
+    """Write an empty carry, then round-0.txt (no indices of its own)."""
+    study.check_names(task, strategy, seed)
+    layout = Layout(root)
+    shared = layout.shared_split(task, seed)
+    initial = ledger.read(shared / "initial.txt")
+    ledger.check_shared(ledger.read(shared / "validation.txt"), initial)
+    carry.write(layout.artifacts(task, strategy, seed, 0), {})
+    ledger.write(
+        layout.link(task, strategy, seed, 0), np.empty(0, np.int64),
+        data=initial.header["data"], rows=int(initial.header["rows"]), task=task,
+        strategy=strategy, seed=seed, round_n=0, parent=initial, total=initial.total,
+    )
+
+
+@command_line
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m stages.start", description=__doc__)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--strategy", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--root", type=Path, default=Path("."))
+    options = parser.parse_args(arguments)
+    study = settings.load(options.root / "params.yaml")
+    start(study, options.root, options.task, options.strategy, options.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Comparisons of strategies over repeated runs: Kruskal-Wallis, Games-Howell, verdicts."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.polynomial import Chebyshev
+from scipy import stats
+
+from stages.statistics.measures import describe
+
+BETTER, WORSE, UNDETERMINED, NOT_AVAILABLE = "better", "worse", "undetermined", "n/a"
+PAIR_COLUMNS = ["first", "second", "n_first", "n_second", "difference", "standard_error", "t",
+                "df", "p", "low", "high"]
+NAN = float("nan")
+INTERPOLATION_DEGREE = 16
+
+
+def kruskal_wallis(groups: Mapping[str, Sequence]) -> dict:
+    """Kruskal-Wallis one-way analysis of variance by ranks.
+
+    Kruskal and Wallis 1952, "Use of ranks in one-criterion variance analysis": with N values in
+    k groups, n_i values and rank sum R_i in group i,
+
+        H = 12/(N (N + 1)) * sum_i R_i^2/n_i - 3 (N + 1),
+
+    divided by 1 - sum (t^3 - t)/(N^3 - N) for ties, referred to chi^2 with k - 1 degrees of
+    freedom (an approximation that is rough below five values a group).
+
+    Args:
+        groups: strategy -> (n,) floats.
+
+    Returns:
+        dict with "h", "df", "p" (NaN where not computable: fewer than two groups, a group of
+        fewer than two values, or all values equal), "groups" (k) and "n" (list of the n_i).
+    """
+    samples = [np.asarray(values, dtype=np.float64) for values in groups.values()]
+    result = {"h": NAN, "df": NAN, "p": NAN, "groups": len(samples),
+              "n": [int(sample.size) for sample in samples]}
+    if len(samples) < 2 or min(result["n"]) < 2 or np.ptp(np.concatenate(samples)) == 0:
+        return result
+    test = stats.kruskal(*samples)
+    # Equal rank sums can give an H of minus 1e-16.
+    return result | {"h": max(float(test.statistic), 0.0), "df": len(samples) - 1,
+                     "p": float(test.pvalue)}
+
+
+@lru_cache(maxsize=64)
+def _critical_curve(k: int, alpha: float, lowest: float, highest: float) -> Chebyshev:
+    def log_critical(inverse_df):
+        return np.log(stats.studentized_range.ppf(1 - alpha, k, 1 / inverse_df))
+
+    return Chebyshev.interpolate(log_critical, INTERPOLATION_DEGREE, [1 / highest, 1 / lowest])
+
+
+def _critical_values(k: int, alpha: float, df: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Upper alpha points q of the studentized range of k groups, one for each of df."""
+    if df.size <= INTERPOLATION_DEGREE:
+        return np.asarray(stats.studentized_range.ppf(1 - alpha, k, df))
+    # A direct inversion takes 0.1 s a pair; log q is smooth in 1/df, so one curve serves all.
+    lowest, highest = counts.min() - 1.0, 2.0 * counts.max() - 2.0
+    if lowest == highest:
+        lowest, highest = lowest * 0.9, highest * 1.1
+    return np.exp(_critical_curve(k, alpha, lowest, highest)(1 / df))
+
+
+def games_howell_from_summary(names: Sequence[str], means, stds, counts, *, alpha: float = 0.05,
+                              baseline: str | None = None, interval: bool = True) -> pd.DataFrame:
+    """Games-Howell pairwise comparisons from means, deviations and counts alone.
+
+    Games and Howell 1976, "Pairwise multiple comparison procedures with unequal n's and/or
+    variances": for groups i and j of k, with v = s^2/n,
+
+        standard error = sqrt(v_i + v_j),    t = (mean_i - mean_j) / standard error,
+        df = (v_i + v_j)^2 / (v_i^2/(n_i - 1) + v_j^2/(n_j - 1)),
+        p = P(Q > |t| sqrt(2)),   Q the studentized range of k groups with df,
+        interval = difference -/+ q_(1 - alpha) * standard error / sqrt(2).
+
+    Args:
+        names: (k,) names of the groups.
+        means, stds, counts: (k,) mean, standard deviation with ddof = 1, number of values.
+        alpha: one minus the level of the intervals; the family is all pairs of the k groups.
+        baseline: if given, only its pairs are returned, as (other - baseline).
+        interval: False leaves the intervals out (NaN), which saves most of the time.
+
+    Returns:
+        DataFrame, a row for each pair (first, second), in the order of `names`, with columns
+        PAIR_COLUMNS; difference = first - second in the unit of the means. A group of fewer than
+        two values is left out of k and its rows are NaN. Where both deviations are zero the
+        standard error is 0 and t, df, p and the interval are NaN.
+
+    Raises:
+        ValueError: for lengths that differ, repeated names or an unknown baseline.
+    """
+    names = list(names)
+    means, stds = np.asarray(means, dtype=np.float64), np.asarray(stds, dtype=np.float64)
+    counts = np.asarray(counts, dtype=np.int64)
+    if not len(names) == means.size == stds.size == counts.size:
+        raise ValueError("names, means, stds and counts must have one length")
+    if len(set(names)) != len(names):
+        raise ValueError("names must differ")
+    if baseline is None:
+        pairs = list(combinations(range(len(names)), 2))
+    elif baseline in names:
+        other = names.index(baseline)
+        pairs = [(i, other) for i in range(len(names)) if i != other]
+    else:
+        raise ValueError(f"baseline {baseline!r} is none of the groups")
+    i, j = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    usable = counts >= 2
+    variance = np.where(usable, stds**2 / np.maximum(counts, 1), NAN)
+    total = variance[i] + variance[j]
+    difference = means[i] - means[j]
+    t, df, p, low, high = (np.full(len(pairs), NAN) for _ in range(5))
+    ok = np.isfinite(difference) & (total > 0)
+    a, b = i[ok], j[ok]
+    t[ok] = difference[ok] / np.sqrt(total[ok])
+    # Shares of the summed variance avoid the underflow that squares of tiny variances meet.
+    share_a, share_b = variance[a] / total[ok], variance[b] / total[ok]
+    df[ok] = 1 / (share_a**2 / (counts[a] - 1) + share_b**2 / (counts[b] - 1))
+    k = int(usable.sum())
+    if ok.any():
+        tail = stats.studentized_range.sf(np.abs(t[ok]) * np.sqrt(2), k, df[ok])
+        p[ok] = np.clip(tail, 0.0, 1.0)
+        if interval:
+            q = _critical_values(k, float(alpha), df[ok], counts[usable])
+            half = q * np.sqrt(total[ok] / 2)
+            low[ok], high[ok] = difference[ok] - half, difference[ok] + half
+    columns = [[names[x] for x in i], [names[x] for x in j], counts[i], counts[j], difference,
+               np.sqrt(total), t, df, p, low, high]
+    return pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))
+
+
+def games_howell(groups: Mapping[str, Sequence], *, alpha: float = 0.05,
+                 baseline: str | None = None, interval: bool = True) -> pd.DataFrame:
+    """Games-Howell pairwise comparisons of raw values.
+
+    Args:
+        groups: strategy -> (n,) floats; n may differ between strategies.
+        alpha, baseline, interval: as for `games_howell_from_summary`, which does the work.
+
+    Returns:
+        DataFrame as of `games_howell_from_summary`.
+    """
+    summary = [describe(values) for values in groups.values()]
+    means, stds, counts = ([row[x] for row in summary] for x in range(3))
+    return games_howell_from_summary(list(groups), means, stds, counts, alpha=alpha,
+                                     baseline=baseline, interval=interval)
+
+
+def verdict(difference: float, standard_error: float, p: float, alpha: float) -> str:
+    """One pair in a word, after Table 1 of Munjal et al. 2022 (better, worse, undetermined).
+
+    Args:
+        difference: first minus second, higher being better.
+        standard_error: of the difference.
+        p: Games-Howell p value, NaN where it could not be computed.
+        alpha: level; a difference counts where p < alpha.
+
+    Returns:
+        "better", "worse", "undetermined" (also for two groups without any variance and with
+        equal means) or "n/a".
+    """
+    if np.isnan(p):
+        return UNDETERMINED if standard_error == 0 and difference == 0 else NOT_AVAILABLE
+    if p >= alpha:
+        return UNDETERMINED
+    return BETTER if difference > 0 else WORSE
+
+
+def verdicts(groups: Mapping[str, Sequence], baseline: str, alpha: float = 0.05) -> pd.DataFrame:
+    """Verdict of every strategy against the baseline, by Games-Howell over all strategies.
+
+    Args:
+        groups: strategy -> (n,) floats, higher being better.
+        baseline: the strategy that the others are held against.
+        alpha: level of the test.
+
+    Returns:
+        DataFrame with columns strategy, difference (strategy - baseline), p, verdict, n and
+        n_baseline. Without the baseline among the groups all verdicts are "n/a".
+    """
+    if baseline not in groups:
+        rows = [(name, NAN, NAN, NOT_AVAILABLE, len(values), 0) for name, values in groups.items()]
+    else:
+        table = games_howell(groups, alpha=alpha, baseline=baseline, interval=False)
+        columns = ["first", "difference", "standard_error", "p", "n_first", "n_second"]
+        rows = [(name, difference, p, verdict(difference, error, p, alpha), n, n_baseline)
+                for name, difference, error, p, n, n_baseline
+                in table[columns].itertuples(index=False)]
+    return pd.DataFrame(
+        rows, columns=["strategy", "difference", "p", "verdict", "n", "n_baseline"])

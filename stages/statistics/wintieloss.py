@@ -1,0 +1,70 @@
+"""Wins, ties and losses of strategies over tasks."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+
+UNIT = Decimal("0.0001")
+
+
+def to_units(score: float) -> int | None:
+    """A score as an integer number of 1e-4, the precision in which AUBC is published.
+
+    Args:
+        score: a float; digits after the ninth are float noise and dropped first.
+
+    Returns:
+        The nearest integer (halves to even), or None for NaN.
+    """
+    if np.isnan(score):
+        return None
+    return int((Decimal(f"{score:.9f}") / UNIT).to_integral_value(ROUND_HALF_EVEN))
+
+
+def compare(first: float, second: float, margin: float = 0.005) -> int:
+    """1, 0 or -1: first wins, ties or loses against second.
+
+    A win is a difference of more than the margin, decided in integers, since 0.8050 - 0.8000
+    exceeds 0.0050 in floats. A missing score (NaN) loses to every available one and ties with
+    another missing one (the reading that reproduces Table 9 of Zhan et al. 2022).
+
+    Args:
+        first, second: scores, higher being better.
+        margin: in the unit of the scores, not negative.
+
+    Raises:
+        ValueError: for a negative margin.
+    """
+    if margin < 0:
+        raise ValueError("margin must not be negative")
+    a, b = to_units(first), to_units(second)
+    if a is None or b is None:
+        return (a is not None) - (b is not None)
+    bound = Decimal(str(margin)) / UNIT
+    return int(a - b > bound) - int(b - a > bound)
+
+
+def win_tie_loss(scores: pd.DataFrame, margin: float = 0.005) -> pd.DataFrame:
+    """Counts of wins, ties and losses of each strategy against all others over all tasks.
+
+    Args:
+        scores: (tasks, strategies) DataFrame of mean scores, NaN for a missing cell.
+        margin: smallest difference that is still a tie.
+
+    Returns:
+        DataFrame in the order of the columns of `scores`: strategy, wins, ties, losses,
+        points = 2 * wins + ties, and rank by points (1 best; equal points share a rank).
+
+    Raises:
+        ValueError: for a negative margin.
+    """
+    counts = {name: {1: 0, 0: 0, -1: 0} for name in scores.columns}
+    for first, second in permutations(scores.columns, 2):
+        for a, b in zip(scores[first], scores[second], strict=True):
+            counts[first][compare(float(a), float(b), margin)] += 1
+    rows = [(name, c[1], c[0], c[-1], 2 * c[1] + c[0]) for name, c in counts.items()]
+    table = pd.DataFrame(rows, columns=["strategy", "wins", "ties", "losses", "points"])
+    table["rank"] = table["points"].rank(method="min", ascending=False).astype("int64")
+    return table
