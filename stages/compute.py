@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-import torch
-from torch import nn
-
 from stages.errors import UserError
+from stages.process import without_garbage_collection
+
+with without_garbage_collection():
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)

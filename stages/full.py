@@ -17,6 +17,7 @@ from stages.layout import Layout
 from stages.learners.problem import Problem
 from stages.learners.supervised import train
 from stages.models.batches import Batches
+from stages.process import leave
 from stages.round import evaluate_on_test, write_artifacts
 
 
@@ -60,3 +61,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 if __name__ == "__main__":
     main()
+    leave()

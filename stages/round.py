@@ -25,6 +25,7 @@ from stages.learners.evaluation import evaluate
 from stages.learners.problem import Learned, Problem
 from stages.models import state
 from stages.models.batches import Batches
+from stages.process import leave
 from stages.randomness import Purpose, generator
 from stages.scorers.pool import Pool
 
@@ -171,3 +172,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 if __name__ == "__main__":
     main()
+    leave()
