@@ -16,37 +16,35 @@ def nearest_to_centres(
 
     Args:
         iterations: of Lloyd's algorithm at most.
-        backend: ``faiss`` (float32, CPU or GPU), ``sklearn`` (float64), or ``auto``: sklearn where
+        backend: ``faiss`` (float32, CPU or GPU), ``scipy`` (float64), or ``auto``: scipy where
             the features are float64 (as under ``reproducible: portable``), else faiss. Both start
             from b rows that ``rng`` draws.
 
     Raises:
         UserError: a feature is not finite, b is larger than N, or an unknown backend.
     """
-    if backend not in ("auto", "faiss", "sklearn"):
-        raise UserError(f"backend is {backend!r}; allowed: auto, faiss, sklearn")
+    if backend not in ("auto", "faiss", "scipy"):
+        raise UserError(f"backend is {backend!r}; allowed: auto, faiss, scipy")
     if b > len(features):
         raise UserError(f"cannot take {b} of {len(features)} candidates")
     if not np.isfinite(features).all():
         raise UserError("an embedding is not a finite number")
     if backend == "auto":
-        backend = "sklearn" if features.dtype == np.float64 else "faiss"
+        backend = "scipy" if features.dtype == np.float64 else "faiss"
     seeds = features[np.sort(rng.choice(len(features), b, replace=False))]
-    find = _faiss_centres if backend == "faiss" else _sklearn_centres
+    find = _faiss_centres if backend == "faiss" else _scipy_centres
     return _nearest_free(np.asarray(features, np.float64), find(features, seeds, iterations), rng)
 
 
-def _sklearn_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> np.ndarray:
+def _scipy_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> np.ndarray:
     """Lloyd in float64: rounding noise is far below any gap between distances."""
     import warnings
 
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
+    from scipy.cluster.vq import kmeans2
 
-    kmeans = KMeans(len(seeds), init=seeds, n_init=1, max_iter=iterations, algorithm="lloyd")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than centres: fine
-        return kmeans.fit(features).cluster_centers_
+        warnings.simplefilter("ignore", UserWarning)  # a centre without members stays where it is
+        return kmeans2(features, seeds, iter=iterations, minit="matrix", missing="warn")[0]
 
 
 def _faiss_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> np.ndarray:
@@ -54,7 +52,7 @@ def _faiss_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> 
         import faiss
     except ImportError:
         raise UserError("backend faiss needs the package faiss-gpu or faiss-cpu, which is not "
-                        "installed; set backend: sklearn") from None
+                        "installed; set backend: scipy") from None
     features = np.ascontiguousarray(features, np.float32)
     kmeans = faiss.Kmeans(
         features.shape[1], len(seeds), niter=iterations, seed=1, min_points_per_centroid=1,
