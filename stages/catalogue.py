@@ -55,7 +55,9 @@ def _uncertainty(name: str, source: str) -> Strategy:
 
 def _mc(name: str, source: str) -> Strategy:
     """Over Monte-Carlo dropout passes; 10 of them in the surveys."""
-    return Strategy(SUPERVISED, UNCERTAINTY + name, TOP, source, "uncertainty", {"passes": 10}, True)
+    return Strategy(
+        SUPERVISED, UNCERTAINTY + name, TOP, source, "uncertainty", {"passes": 10}, True
+    )
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -66,7 +68,9 @@ STRATEGIES: dict[str, Strategy] = {
     "margin": _uncertainty("margin", f"{SETTLES}.1: -(p_(1) - p_(2))"),
     "entropy": _uncertainty("entropy", f"{SETTLES}.1: -sum_c p_c log p_c"),
     "least_confidence_dropout": _mc("mc_least_confidence", f"{GAL}, section 3"),
-    "margin_dropout": _mc("mc_margin", "Beluch et al. 2018, The Power of Ensembles; margin of the mean"),
+    "margin_dropout": _mc(
+        "mc_margin", "Beluch et al. 2018, The Power of Ensembles; margin of the mean"
+    ),
     "entropy_dropout": _mc("mc_entropy", f"{GAL}, section 3: predictive entropy"),
     "bald": _mc("bald", "Houlsby et al. 2011, eq. (2): H[E p] - E H[p]"),
     "mean_std": _mc("mean_std", f"{GAL}, section 3: mean over classes of the std over passes"),
@@ -75,7 +79,7 @@ STRATEGIES: dict[str, Strategy] = {
         SUPERVISED,
         "stages.scorers.features:embedding",
         "stages.selectors.kmeans:nearest_to_centres",
-        "k-means on embeddings, the candidate nearest to each centre (Zhan et al. 2022, section 2.2)",
+        "k-means on embeddings, the candidate nearest to each centre (Zhan et al. 2022)",
         "diversity",
         {"iterations": 20, "backend": "auto"},
     ),
@@ -124,8 +128,9 @@ def load(path: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         if error.name and not module.startswith(error.name):
-            raise UserError(f"{path!r} needs the package {error.name!r}, "
-                            f"which is not installed") from None
+            raise UserError(
+                f"{path!r} needs the package {error.name!r}, which is not installed"
+            ) from None
         raise UserError(f"{path!r}: there is no module {module!r}") from None
     except AttributeError:
         raise UserError(f"{path!r}: {module!r} has no {attribute!r}") from None
@@ -139,15 +144,18 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
     """
     for key, value in given.items():
         if key not in entry.settings:
-            raise UserError(f"strategy.{label}: unknown key {key!r}; "
-                            f"{nearest(key, [*entry.settings, 'use'])}")
+            raise UserError(
+                f"strategy.{label}: unknown key {key!r}; {nearest(key, [*entry.settings, 'use'])}"
+            )
         default = entry.settings[key]
         numbers = isinstance(default, (int, float)) and not isinstance(default, bool)
         kind = (int, float) if isinstance(default, float) else type(default)
         if not isinstance(value, kind) or (numbers and (isinstance(value, bool) or value < 0)):
-            raise UserError(f"strategy.{label}.{key} is {value!r}; allowed: a "
-                            f"{type(default).__name__}{' of 0 or more' if numbers else ''} "
-                            f"such as {default!r}")
+            raise UserError(
+                f"strategy.{label}.{key} is {value!r}; allowed: a "
+                f"{type(default).__name__}{' of 0 or more' if numbers else ''} "
+                f"such as {default!r}"
+            )
     return {**entry.settings, **given}
 
 

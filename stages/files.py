@@ -13,7 +13,7 @@ import numpy as np
 
 
 def write_atomically(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
-    """Call ``fill`` on a temporary file beside ``path``, flush it to disk, rename it to ``path``."""
+    """Call ``fill`` on a temporary file beside ``path``, flush it to disk, rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -33,19 +33,37 @@ def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     manifest = data.manifest
     batches = Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute)
     clock = {"start": time.perf_counter()}
-    learned = train(Problem(
-        batches, rows, labels, np.empty(0, np.int64), data.classes, tuple(manifest["shape"]),
-        study.task[task], seed, 0, compute,
-    ))
+    learned = train(
+        Problem(
+            batches,
+            rows,
+            labels,
+            np.empty(0, np.int64),
+            data.classes,
+            tuple(manifest["shape"]),
+            study.task[task],
+            seed,
+            0,
+            compute,
+        )
+    )
     clock["train"] = time.perf_counter()
     result = evaluate_on_test(learned, data, compute)
     clock["evaluate"] = time.perf_counter()
     write_artifacts(layout.full_artifacts(task, seed), learned, None, clock)
-    write_json(layout.full_result(task, seed), {
-        "format": 1, "task": task, "strategy": "full", "seed": seed, "round": None,
-        "labeled": len(rows),
-        "labeled_per_class": np.bincount(labels, minlength=data.classes).tolist(), **result,
-    })
+    write_json(
+        layout.full_result(task, seed),
+        {
+            "format": 1,
+            "task": task,
+            "strategy": "full",
+            "seed": seed,
+            "round": None,
+            "labeled": len(rows),
+            "labeled_per_class": np.bincount(labels, minlength=data.classes).tolist(),
+            **result,
+        },
+    )
 
 
 @command_line

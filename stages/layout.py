@@ -1,4 +1,4 @@
-"""Where everything lies, relative to the root of a study. The only place that builds these paths."""
+"""Where everything lies in a study. The only place that builds these paths."""
 
 from __future__ import annotations
 

@@ -155,8 +155,10 @@ def walk(last: Path) -> Chain:
     links.reverse()
     names = [link.header["round"] for link in links[:2]]
     if names != ["validation", "initial"]:
-        raise UserError(f"{links[0].path}: the chain of {last} does not begin with a validation "
-                        f"and an initial set")
+        raise UserError(
+            f"{links[0].path}: the chain of {last} does not begin with a validation "
+            f"and an initial set"
+        )
     for before, after in zip(links, links[1:], strict=False):
         _check_successor(before, after)
     _check_rows(links)
@@ -235,8 +237,10 @@ def _check_successor(before: Link, after: Link) -> None:
         same.append("strategy")
     for key in same:
         if before.header[key] != after.header[key]:
-            raise UserError(f"{after.path}: {key} is {after.header[key]!r}, "
-                            f"{before.path} says {before.header[key]!r}")
+            raise UserError(
+                f"{after.path}: {key} is {after.header[key]!r}, "
+                f"{before.path} says {before.header[key]!r}"
+            )
     order, name = before.header["round"], after.header["round"]
     following = {"validation": ["initial"], "initial": ["0"]}.get(order)
     if following is None:
@@ -256,7 +260,9 @@ def _check_rows(links: list[Link]) -> None:
         overlap = np.flatnonzero(np.isin(link.indices, validation))
         if len(overlap):
             at = int(overlap[0])
-            raise UserError(f"{link.path}:{link.first_line + at}: row {link.indices[at]} is in "
-                            f"the validation set {links[0].path}")
+            raise UserError(
+                f"{link.path}:{link.first_line + at}: row {link.indices[at]} is in "
+                f"the validation set {links[0].path}"
+            )
         _check_new(link, taken, "an earlier round")
         taken = np.concatenate([taken, link.indices])

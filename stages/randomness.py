@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for. The numbers are part of the format: never reuse one."""
+    """What a stream is for. The numbers are part of the format: never reuse one."""
 
     VALIDATION = 0
     INITIAL_SET = 1
@@ -27,6 +27,6 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0) -> np.random.Generator:
-    """The generator of one purpose in one round (PCG64). ``round_n`` is 0 where rounds play no part."""
+    """The generator (PCG64) of one purpose in one round; 0 where rounds play no part."""
     sequence = np.random.SeedSequence(seed, spawn_key=(int(purpose), round_n))
     return np.random.Generator(np.random.PCG64(sequence))

@@ -33,18 +33,25 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     outputs: dict[str, str | bytes] = {
         # An empty cell is what plotting tools take for a gap.
         str(tables.csv_path(name)): tables.to_csv(
-            table, missing="" if name == "curve" else tables.NOT_AVAILABLE)
-        for name, table in (made | {"fingerprints": fingerprints}).items()}
-    outputs["metrics.json"] = json.dumps(
-        tables.metrics(made["summary"]), indent=1) + "\n"
+            table, missing="" if name == "curve" else tables.NOT_AVAILABLE
+        )
+        for name, table in (made | {"fingerprints": fingerprints}).items()
+    }
+    outputs["metrics.json"] = json.dumps(tables.metrics(made["summary"]), indent=1) + "\n"
     for task in settings.tasks:
         accuracies = full.loc[full["task"] == task, "accuracy"]
         count = len(settings.seeds)
         title = f"{task}: mean of {count} seeds, band ± 1 std" if count > 1 else f"{task}: 1 seed"
-        drawn = figures.render(partial(
-            figures.accuracy_figure, made["curve"].query("task == @task"),
-            float(accuracies.mean()) if len(accuracies) else None, title=title,
-            strategies=list(settings.strategies), baseline=settings.report.baseline))
+        drawn = figures.render(
+            partial(
+                figures.accuracy_figure,
+                made["curve"].query("task == @task"),
+                float(accuracies.mean()) if len(accuracies) else None,
+                title=title,
+                strategies=list(settings.strategies),
+                baseline=settings.report.baseline,
+            )
+        )
         outputs |= {f"figures/accuracy-{task}.{kind}": data for kind, data in drawn.items()}
     outputs["report.md"] = markdown.page(made, fingerprints, manifests, settings)
     return outputs

@@ -26,7 +26,7 @@ from stages.learners.problem import Learned, Problem
 from stages.models import state
 from stages.models.batches import Batches
 from stages.process import leave
-from stages.randomness import Purpose, generator
+from stages.randomness import Purpose
 from stages.scorers.pool import Pool
 
 
@@ -86,18 +86,35 @@ def _locked(run: Run, n: int, following: int | str) -> None:
         check_selection(positions, protocol.query_size, len(pool_rows), run.strategy)
         picks = pool_rows[positions]
         clock["select"] = time.perf_counter()
-    write_artifacts(layout.artifacts(run.task, run.strategy, run.seed, following), learned, scored,
-                    clock)
+    write_artifacts(
+        layout.artifacts(run.task, run.strategy, run.seed, following), learned, scored, clock
+    )
     counts = np.bincount(problem.labels, minlength=data.classes).tolist()
-    write_json(layout.result(run.task, run.strategy, run.seed, n), {
-        "format": 1, "task": run.task, "strategy": run.strategy, "seed": run.seed, "round": n,
-        "labeled": len(chain.labeled), "labeled_per_class": counts, **result,
-        "selected": len(picks),
-    })
+    write_json(
+        layout.result(run.task, run.strategy, run.seed, n),
+        {
+            "format": 1,
+            "task": run.task,
+            "strategy": run.strategy,
+            "seed": run.seed,
+            "round": n,
+            "labeled": len(chain.labeled),
+            "labeled_per_class": counts,
+            **result,
+            "selected": len(picks),
+        },
+    )
     ledger.write(
-        layout.link(run.task, run.strategy, run.seed, following), picks,
-        data=data.identity, rows=data.rows, task=run.task, strategy=run.strategy, seed=run.seed,
-        round_n=following, parent=ledger.read(link), total=len(chain.labeled) + len(picks),
+        layout.link(run.task, run.strategy, run.seed, following),
+        picks,
+        data=data.identity,
+        rows=data.rows,
+        task=run.task,
+        strategy=run.strategy,
+        seed=run.seed,
+        round_n=following,
+        parent=ledger.read(link),
+        total=len(chain.labeled) + len(picks),
     )
 
 
@@ -105,32 +122,52 @@ def check_identity(chain: ledger.Chain, data: Prepared) -> None:
     """Raise unless the chain is about the prepared data set."""
     said = chain.initial.header["data"]
     if said != data.identity:
-        raise UserError(f"{chain.initial.path}: these index sets are about {said}, but {data.folder} "
-                        f"holds {data.identity}")
+        raise UserError(
+            f"{chain.initial.path}: these index sets are about {said}, but {data.folder} "
+            f"holds {data.identity}"
+        )
 
 
 def check_selection(positions: np.ndarray, b: int, candidates: int, strategy: str) -> None:
     """Raise unless a selector gave ``b`` different positions among the candidates."""
     positions = np.asarray(positions)
     right = positions.shape == (b,) and np.issubdtype(positions.dtype, np.integer)
-    if not right or len(np.unique(positions)) != b or not (
-        (positions >= 0) & (positions < candidates)
-    ).all():
-        raise UserError(f"strategy {strategy!r}: its selector must give {b} different positions "
-                        f"below {candidates}")
+    if (
+        not right
+        or len(np.unique(positions)) != b
+        or not ((positions >= 0) & (positions < candidates)).all()
+    ):
+        raise UserError(
+            f"strategy {strategy!r}: its selector must give {b} different positions "
+            f"below {candidates}"
+        )
 
 
 def make_problem(
-    run: Run, data: Prepared, compute: Compute, rows: np.ndarray, labels: np.ndarray,
-    pool: np.ndarray, n: int,
+    run: Run,
+    data: Prepared,
+    compute: Compute,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    pool: np.ndarray,
+    n: int,
 ) -> Problem:
     """What the learner of round ``n`` is given."""
     manifest = data.manifest
     batches = Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute)
     handed = carry.read(run.layout.artifacts(run.task, run.strategy, run.seed, n))
     return Problem(
-        batches, rows, labels, pool, data.classes, tuple(manifest["shape"]),
-        run.study.task[run.task], run.seed, n, compute, handed,
+        batches,
+        rows,
+        labels,
+        pool,
+        data.classes,
+        tuple(manifest["shape"]),
+        run.study.task[run.task],
+        run.seed,
+        n,
+        compute,
+        handed,
     )
 
 
@@ -144,7 +181,9 @@ def evaluate_on_test(learned: Learned, data: Prepared, compute: Compute) -> dict
 
 def write_artifacts(folder: Path, learned: Learned, scored: Any, clock: dict[str, float]) -> None:
     """Weights, scores (where they are one number a candidate), seconds by phase, and the carry."""
-    write_atomically(folder / "model.npz", lambda stream: np.savez(stream, **state(learned.network)))
+    write_atomically(
+        folder / "model.npz", lambda stream: np.savez(stream, **state(learned.network))
+    )
     if isinstance(scored, np.ndarray) and scored.ndim == 1:
         write_array(folder / "scores.npy", scored)
     marks = list(clock.items())

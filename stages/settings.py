@@ -126,7 +126,9 @@ class Settings(Section):
             ("seed", seed, self.seeds),
         ):
             if value is not None and value not in allowed:
-                raise UserError(f"{kind} {value!r} is not in params.yaml; {nearest(value, allowed)}")
+                raise UserError(
+                    f"{kind} {value!r} is not in params.yaml; {nearest(value, allowed)}"
+                )
 
 
 def load(path: Path | str = "params.yaml") -> Settings:
@@ -167,27 +169,33 @@ def _check(settings: Settings) -> None:
                 raise UserError(f"{kind}: {name!r} stands there twice")
             if defined is not None and name not in defined:
                 key = {"tasks": "task", "strategies": "strategy"}[kind]
-                raise UserError(f"{kind}: {name!r} has no entry under '{key}:'; "
-                                f"{nearest(name, defined)}")
+                raise UserError(
+                    f"{kind}: {name!r} has no entry under '{key}:'; {nearest(name, defined)}"
+                )
             if defined is not None and (not NAME.fullmatch(name) or RESERVED.fullmatch(name)):
-                raise UserError(f"{kind}: {name!r} cannot be a name; allowed: letters, digits "
-                                f"and '_', but not 'full', 'data' or 'seed-...'")
+                raise UserError(
+                    f"{kind}: {name!r} cannot be a name; allowed: letters, digits "
+                    f"and '_', but not 'full', 'data' or 'seed-...'"
+                )
     for name in settings.tasks:
         _check_task(name, settings.task[name], settings)
     for label in settings.strategies:
         entry, _ = settings.chosen(label)
         for name in settings.tasks:
             if entry.needs_dropout and settings.task[name].model.dropout == 0:
-                raise UserError(f"strategy {label!r} samples by dropout, but task.{name}.model."
-                                f"dropout is 0; allowed: above 0 and below 1")
+                raise UserError(
+                    f"strategy {label!r} samples by dropout, but task.{name}.model."
+                    f"dropout is 0; allowed: above 0 and below 1"
+                )
 
 
 def _check_task(name: str, task: Task, settings: Settings) -> None:
     if settings.reproducible != "off":
         for key in ("amp", "channels_last"):
             if getattr(task, key):
-                raise UserError(f"task.{name}.{key} needs 'reproducible: off', "
-                                f"not {settings.reproducible!r}")
+                raise UserError(
+                    f"task.{name}.{key} needs 'reproducible: off', not {settings.reproducible!r}"
+                )
     if task.nesterov and task.momentum == 0:
         raise UserError(f"task.{name}.nesterov needs a momentum above 0")
     if list(task.milestones) != sorted(set(task.milestones)):
@@ -200,14 +208,20 @@ def _check_rounds(rounds: list[Round]) -> None:
     for at, item in enumerate(rounds):
         last = at == len(rounds) - 1
         if item.n != at:
-            raise UserError(f"rounds: entry {at} has n: {item.n}, but rounds count from 0 without "
-                            f"gaps; expected n: {at}")
+            raise UserError(
+                f"rounds: entry {at} has n: {item.n}, but rounds count from 0 without "
+                f"gaps; expected n: {at}"
+            )
         if last and item.next != "end":
-            raise UserError(f"rounds: they have no end; the last entry (n: {item.n}) must say "
-                            f"next: end, not next: {item.next}")
+            raise UserError(
+                f"rounds: they have no end; the last entry (n: {item.n}) must say "
+                f"next: end, not next: {item.next}"
+            )
         if not last and item.next != at + 1:
-            raise UserError(f"rounds: they do not chain: n: {item.n} says next: {item.next}; "
-                            f"expected next: {at + 1}")
+            raise UserError(
+                f"rounds: they do not chain: n: {item.n} says next: {item.next}; "
+                f"expected next: {at + 1}"
+            )
 
 
 def _explain(error: ValidationError) -> str:
@@ -215,13 +229,17 @@ def _explain(error: ValidationError) -> str:
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"] if not _is_branch(part))
     if fault["type"] == "extra_forbidden":
-        return f"unknown key {where!r}; {nearest(str(fault['loc'][-1]), _keys_at(fault['loc'][:-1]))}"
+        return (
+            f"unknown key {where!r}; {nearest(str(fault['loc'][-1]), _keys_at(fault['loc'][:-1]))}"
+        )
     if fault["type"] == "missing":
         return f"{where!r} is missing"
     if fault["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'|(\d+)", fault["ctx"]["expected"])
-        return (f"{where} is {fault['input']!r}; "
-                f"{nearest(fault['input'], [text or number for text, number in allowed])}")
+        return (
+            f"{where} is {fault['input']!r}; "
+            f"{nearest(fault['input'], [text or number for text, number in allowed])}"
+        )
     return f"{where} is {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 

@@ -1,4 +1,4 @@
-"""Stage split: the validation set and the initial set of a (task, seed), shared by all strategies."""
+"""Stage split: validation and initial set of a (task, seed), shared by all strategies."""
 
 from __future__ import annotations
 
@@ -38,9 +38,16 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     for name, indices in chosen.items():
         total = 0 if name == "validation" else len(indices)
         parent = ledger.write(
-            Layout(root).shared_split(task, seed) / f"{name}.txt", indices,
-            data=data.identity, rows=data.rows, task=task, strategy=ledger.SHARED, seed=seed,
-            round_n=name, parent=parent, total=total,
+            Layout(root).shared_split(task, seed) / f"{name}.txt",
+            indices,
+            data=data.identity,
+            rows=data.rows,
+            task=task,
+            strategy=ledger.SHARED,
+            seed=seed,
+            round_n=name,
+            parent=parent,
+            total=total,
         )
 
 
@@ -49,16 +56,22 @@ def check_budget(study: settings.Settings, task: str, rows: int) -> None:
     protocol = study.task[task]
     validation, initial = protocol.split.validation, protocol.split.initial
     if validation + initial > rows:
-        raise UserError(f"task.{task}.split: initial {initial} + validation {validation} is larger "
-                        f"than the data set; allowed: up to {rows} rows together")
+        raise UserError(
+            f"task.{task}.split: initial {initial} + validation {validation} is larger "
+            f"than the data set; allowed: up to {rows} rows together"
+        )
     pool = rows - validation - initial
     if study.budget_rounds and protocol.query_size > pool:
-        raise UserError(f"task.{task}.query_size is {protocol.query_size}, larger than the pool; "
-                        f"allowed: up to {pool}")
+        raise UserError(
+            f"task.{task}.query_size is {protocol.query_size}, larger than the pool; "
+            f"allowed: up to {pool}"
+        )
     budget = study.budget_rounds * protocol.query_size
     if budget > pool:
-        raise UserError(f"task.{task}: {study.budget_rounds} selections of {protocol.query_size} "
-                        f"are {budget}, larger than the pool; allowed: up to {pool} in all")
+        raise UserError(
+            f"task.{task}: {study.budget_rounds} selections of {protocol.query_size} "
+            f"are {budget}, larger than the pool; allowed: up to {pool} in all"
+        )
 
 
 def draw_uniform(

@@ -21,9 +21,16 @@ def start(study: settings.Settings, root: Path, task: str, strategy: str, seed: 
     ledger.check_shared(ledger.read(shared / "validation.txt"), initial)
     carry.write(layout.artifacts(task, strategy, seed, 0), {})
     ledger.write(
-        layout.link(task, strategy, seed, 0), np.empty(0, np.int64),
-        data=initial.header["data"], rows=int(initial.header["rows"]), task=task,
-        strategy=strategy, seed=seed, round_n=0, parent=initial, total=initial.total,
+        layout.link(task, strategy, seed, 0),
+        np.empty(0, np.int64),
+        data=initial.header["data"],
+        rows=int(initial.header["rows"]),
+        task=task,
+        strategy=strategy,
+        seed=seed,
+        round_n=0,
+        parent=initial,
+        total=initial.total,
     )
 
 

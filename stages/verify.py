@@ -54,7 +54,10 @@ def verify(root: Path) -> Findings:
 
 
 def _check_shared(folder: Path) -> None:
-    initial, validation = ledger.read(folder / "initial.txt"), ledger.read(folder / "validation.txt")
+    initial, validation = (
+        ledger.read(folder / "initial.txt"),
+        ledger.read(folder / "validation.txt"),
+    )
     ledger.check_shared(validation, initial)
 
 
@@ -124,8 +127,10 @@ def _say_committed(root: Path) -> None:
     if changed is None:
         print("no committed index sets to compare with")
     elif changed:
-        print(f"index sets DIFFER from the committed ones in {len(changed)} files, "
-              f"the first {changed[0]}")
+        print(
+            f"index sets DIFFER from the committed ones in {len(changed)} files, "
+            f"the first {changed[0]}"
+        )
     else:
         print("index sets equal the committed ones, byte for byte")
 

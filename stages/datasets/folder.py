@@ -29,10 +29,18 @@ def read_folder(root: Path, size: tuple[int, int] | None, channels: int) -> Imag
         raise UserError(f"{root / 'test' / unknown[0]}: this class is not under {root / 'train'}")
     train_images, train_labels = _read_part(root / "train", classes, size, channels)
     shape = train_images.shape[2:]
-    test_images, test_labels = _read_part(root / "test", classes, size or shape, channels, size is None)
+    test_images, test_labels = _read_part(
+        root / "test", classes, size or shape, channels, size is None
+    )
     return Images(
-        train_images, train_labels, test_images, test_labels, tuple(classes),
-        "folder", f"image folder {root.name}", "the user's own",
+        train_images,
+        train_labels,
+        test_images,
+        test_labels,
+        tuple(classes),
+        "folder",
+        f"image folder {root.name}",
+        "the user's own",
     )
 
 
@@ -46,7 +54,11 @@ def _classes(part: Path) -> list[str]:
 
 
 def _read_part(
-    part: Path, classes: list[str], size: tuple[int, int] | None, channels: int, strict: bool = False
+    part: Path,
+    classes: list[str],
+    size: tuple[int, int] | None,
+    channels: int,
+    strict: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     files, labels = [], []
     for label, name in enumerate(classes):
@@ -71,8 +83,10 @@ def _read_part(
 
 def _different(path: Path, image: np.ndarray, expected: tuple[int, ...]) -> str:
     height, width = image.shape[1:]
-    return (f"{path}: {height}x{width} pixels, the others have {expected[0]}x{expected[1]}; "
-            f"set dataset.size to resize them all")
+    return (
+        f"{path}: {height}x{width} pixels, the others have {expected[0]}x{expected[1]}; "
+        f"set dataset.size to resize them all"
+    )
 
 
 def _read(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray:

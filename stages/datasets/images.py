@@ -46,7 +46,7 @@ class Images:
         return total.hexdigest()
 
     def manifest(self) -> dict[str, Any]:
-        """What manifest.json says. ``mean`` and ``std``: of the training images' channels, in [0, 1]."""
+        """What manifest.json says; ``mean`` and ``std`` are of the training images, in [0, 1]."""
         mean, std = channel_statistics(self.train_images)
         return {
             "format": 1,
@@ -94,8 +94,10 @@ class Prepared:
         try:
             return json.loads((self.folder / "manifest.json").read_text())
         except OSError:
-            raise UserError(f"{self.folder / 'manifest.json'}: missing; run the stage prepare "
-                            f"(dvc repro prepare) first") from None
+            raise UserError(
+                f"{self.folder / 'manifest.json'}: missing; run the stage prepare "
+                f"(dvc repro prepare) first"
+            ) from None
         except ValueError:
             raise UserError(f"{self.folder / 'manifest.json'}: not valid JSON") from None
 

@@ -20,7 +20,11 @@ DIGESTS = {
 TORCHVISION = {
     "mnist": ("MNIST", "http://yann.lecun.com/exdb/mnist/", "CC BY-SA 3.0"),
     "fashion_mnist": ("FashionMNIST", "https://github.com/zalandoresearch/fashion-mnist", "MIT"),
-    "cifar10": ("CIFAR10", "https://www.cs.toronto.edu/~kriz/cifar.html", "not stated by its authors"),
+    "cifar10": (
+        "CIFAR10",
+        "https://www.cs.toronto.edu/~kriz/cifar.html",
+        "not stated by its authors",
+    ),
 }
 
 
@@ -46,7 +50,7 @@ def data_root(settings: Dataset) -> Path:
 
 
 def _digits() -> Images:
-    """scikit-learn's 1,797 digits of 8x8, values 0..16 stretched to 0..240; every fifth is a test image."""
+    """scikit-learn's 1,797 digits of 8x8, values 0..16 times 15; every fifth is a test image."""
     from sklearn.datasets import load_digits
 
     values, labels = load_digits(return_X_y=True)
@@ -76,21 +80,39 @@ def _torchvision(settings: Dataset) -> Images:
             arrays += _arrays(getattr(datasets, kind)(root, train=train, download=False))
         except RuntimeError:
             if not settings.download:
-                raise UserError(f"{root}: the files of {settings.name} are missing or damaged and "
-                                f"dataset.download is false; expected {_expected(kind)}") from None
+                raise UserError(
+                    f"{root}: the files of {settings.name} are missing or damaged and "
+                    f"dataset.download is false; expected {_expected(kind)}"
+                ) from None
             arrays += _arrays(_download(kind, root, train, settings.name))
     images = Images(
-        *arrays, tuple(getattr(datasets, kind).classes) if kind != "CIFAR10" else CIFAR10_CLASSES,
-        settings.name, source, license_name,
+        *arrays,
+        tuple(getattr(datasets, kind).classes) if kind != "CIFAR10" else CIFAR10_CLASSES,
+        settings.name,
+        source,
+        license_name,
     )
     expected = DIGESTS.get(settings.name)
     if expected and images.digest() != expected:
-        raise UserError(f"{root}: the files of {settings.name} are not the published ones "
-                        f"(SHA-256 {images.digest()[:12]}, expected {expected[:12]})")
+        raise UserError(
+            f"{root}: the files of {settings.name} are not the published ones "
+            f"(SHA-256 {images.digest()[:12]}, expected {expected[:12]})"
+        )
     return images
 
 
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 
 
 def _expected(kind: str) -> str:
@@ -104,8 +126,10 @@ def _download(kind: str, root: Path, train: bool, name: str) -> object:
     try:
         return getattr(datasets, kind)(root, train=train, download=True)
     except (OSError, RuntimeError) as error:
-        raise UserError(f"{name}: not under {root} and the download failed ({error}); put "
-                        f"{_expected(kind)} there or set dataset.root") from None
+        raise UserError(
+            f"{name}: not under {root} and the download failed ({error}); put "
+            f"{_expected(kind)} there or set dataset.root"
+        ) from None
 
 
 def _arrays(source: object) -> list[np.ndarray]:

@@ -55,14 +55,18 @@ def fit(network: Network, problem: Problem) -> None:
             images = problem.batches.normalise(raw)
             with torch.autocast(compute.device.type, torch.bfloat16, enabled=task.amp):
                 embeddings = network.embed(images)
-                mask = dropout_mask(embeddings, network.dropout, dropout) if network.dropout else None
+                mask = (
+                    dropout_mask(embeddings, network.dropout, dropout) if network.dropout else None
+                )
                 logits = network.classify(embeddings, mask)
             loss = _loss(logits, labels[torch.from_numpy(batch).to(labels.device)], compute.exact)
             gradients = torch.autograd.grad(loss, parameters)
             optimizer.step(gradients, learning_rate(task, epoch))
     if not all(torch.isfinite(parameter).all() for parameter in parameters):
-        raise UserError(f"training diverged in round {problem.round_n} of seed {problem.seed} "
-                        f"(weights are not finite); lower learning_rate {task.learning_rate}")
+        raise UserError(
+            f"training diverged in round {problem.round_n} of seed {problem.seed} "
+            f"(weights are not finite); lower learning_rate {task.learning_rate}"
+        )
 
 
 def _loss(logits: Tensor, labels: Tensor, exact: bool) -> Tensor:

@@ -79,7 +79,10 @@ def embed(network: Network, batches: Batches, rows: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def classify(
-    network: Network, embeddings: np.ndarray, compute: Compute, masks: np.random.Generator | None = None
+    network: Network,
+    embeddings: np.ndarray,
+    compute: Compute,
+    masks: np.random.Generator | None = None,
 ) -> np.ndarray:
     """Logits of embeddings (N, D), float64, shape (N, C).
 

@@ -1,11 +1,11 @@
 """Arithmetic whose result does not depend on the processor: the same bits everywhere.
 
 A floating-point sum depends on the order of its terms, and the order depends on the number of
-threads, on the width of the vector unit and on the library. Here no sum is ever rounded. Before each
-sum of K products both operands are rounded to a grid (multiples of a power of two, a 2^-n part of
-the largest magnitude), with n + m + ceil(log2 K) <= 53, so that every product and every partial sum
-is a whole multiple of the grid below 2^53: float64 holds it exactly, whatever the order, with or
-without fused multiply-add. (The idea is the error-free splitting of Ozaki et al. 2012, Numerical
+threads, on the width of the vector unit and on the library. Here no sum is ever rounded. Before
+each sum of K products both operands are rounded to a grid (multiples of a power of two, a 2^-n part
+of the largest magnitude), with n + m + ceil(log2 K) <= 53, so that every product and every partial
+sum is a whole multiple of the grid below 2^53: float64 holds it exactly, whatever the order, with
+or without fused multiply-add. (The idea is the error-free splitting of Ozaki et al. 2012, Numerical
 Algorithms 59, 95-118, with one slice.) What is left is one elementwise operation at a time: +, -,
 *, / and sqrt, which IEEE 754 defines to the last bit; exp is built from these.
 
@@ -40,7 +40,7 @@ def _power_of_two(exponent: Tensor) -> Tensor:
 
 
 def quantise(values: Tensor, bits: int) -> Tensor:
-    """Round float64 values to multiples of 2^(e - bits), where 2^e is at or above their magnitude."""
+    """Round float64 values to multiples of 2^(e - bits), where 2^e is their magnitude or above."""
     exponent = torch.frexp(values.detach().abs().amax())[1].to(torch.int64).clamp(-900, 900)
     scaled = values * _power_of_two(bits - exponent)
     return scaled.round_().mul_(_power_of_two(exponent - bits))
@@ -91,7 +91,16 @@ class _Convolution(Function):
         def backward(terms, wanted):
             rounded = quantise(gradient, _gradient_bits(ctx.bits, terms))
             return torch.ops.aten.convolution_backward(
-                rounded, images, weight, None, stride, padding, dilation, False, [0, 0], groups,
+                rounded,
+                images,
+                weight,
+                None,
+                stride,
+                padding,
+                dilation,
+                False,
+                [0, 0],
+                groups,
                 wanted,
             )
 
@@ -282,8 +291,10 @@ def make_exact(network: nn.Module) -> nn.Module:
             _check(name, module)
             module.__class__ = EXACT[type(module)]
         elif not list(module.children()) and not isinstance(module, ELEMENTWISE):
-            raise UserError(f"layer {name} ({type(module).__name__}) has no exact version; "
-                            f"use reproducible: machine or off")
+            raise UserError(
+                f"layer {name} ({type(module).__name__}) has no exact version; "
+                f"use reproducible: machine or off"
+            )
     return network
 
 
@@ -291,5 +302,6 @@ def _check(name: str, module: nn.Module) -> None:
     pooled = isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size not in (1, (1, 1))
     bare = isinstance(module, nn.Linear) and module.bias is None
     if pooled or bare or getattr(module, "padding_mode", "zeros") != "zeros":
-        raise UserError(f"layer {name} ({module}) has no exact version; "
-                        f"use reproducible: machine or off")
+        raise UserError(
+            f"layer {name} ({module}) has no exact version; use reproducible: machine or off"
+        )

@@ -56,9 +56,15 @@ def _small_cnn(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, in
     channels, height, width = shape
     maps = 64 * _pooled(height, 2) * _pooled(width, 2)
     body = nn.Sequential(
-        nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(maps, 128), nn.ReLU(),
+        nn.Conv2d(channels, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(maps, 128),
+        nn.ReLU(),
     )
     return body, 128
 
@@ -72,9 +78,17 @@ def _lenet(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
     pad = 2 if height < 32 else 0
     rows, columns = ((_pooled(side + 2 * pad - 4, 1) - 4) >> 1 for side in (height, width))
     body = nn.Sequential(
-        nn.Conv2d(channels, 6, 5, padding=pad), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(16 * rows * columns, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
+        nn.Conv2d(channels, 6, 5, padding=pad),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * rows * columns, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
     )
     return body, 84
 
@@ -103,9 +117,13 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
         UserError: images too small for it.
     """
     if min(shape[1:]) < SMALLEST[model.name]:
-        raise UserError(f"model {model.name} needs images of {SMALLEST[model.name]} pixels or more "
-                        f"a side; these have {shape[1]}x{shape[2]}")
-    with torch.random.fork_rng(devices=[]):  # torch's own initial values are replaced: leave no trace
+        raise UserError(
+            f"model {model.name} needs images of {SMALLEST[model.name]} pixels or more "
+            f"a side; these have {shape[1]}x{shape[2]}"
+        )
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # torch's own initial values are replaced: leave no trace
         body, size = BODIES[model.name](shape, model)
         return Network(body, size, classes, model.dropout)
 
@@ -114,8 +132,8 @@ def initialise(network: Network, rng: np.random.Generator) -> None:
     """Fill every parameter from ``rng``, in the order of their names, and reset batch norm.
 
     Weights are U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default (He et al. 2015 with
-    a = sqrt(5)); biases likewise with the fan-in of their weights; batch norm is 1 and 0. Values are
-    float32 numbers in every precision, so that all precisions start from the same network.
+    a = sqrt(5)); biases likewise with the fan-in of their weights; batch norm is 1 and 0. Values
+    are float32 numbers in every precision, so that all precisions start from the same network.
     """
     for _, module in sorted(network.named_modules()):
         if isinstance(module, (nn.Conv2d, nn.Linear)):

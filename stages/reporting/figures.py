@@ -18,9 +18,17 @@ BASELINE_STYLE = {"color": "black", "linestyle": "-", "marker": "o", "markerface
 FULL_COLOUR = "#444444"
 LEGEND_INSIDE = 4
 MOST_MARKERS = 12
-SETTINGS = {"svg.fonttype": "path", "svg.hashsalt": "aledger", "font.family": "DejaVu Sans",
-            "font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False,
-            "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.6}
+SETTINGS = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "aledger",
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+}
 
 
 def styles(strategies: list[str], baseline: str) -> dict[str, dict]:
@@ -35,14 +43,20 @@ def styles(strategies: list[str], baseline: str) -> dict[str, dict]:
         repeat jointly only after 84 strategies.
     """
     others = [name for name in strategies if name != baseline]
-    found = {name: {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)],
-                    "marker": MARKERS[(i + 1) % len(MARKERS)]}
-             for i, name in enumerate(others)}
+    found = {
+        name: {
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": DASHES[i % len(DASHES)],
+            "marker": MARKERS[(i + 1) % len(MARKERS)],
+        }
+        for i, name in enumerate(others)
+    }
     return found | {baseline: dict(BASELINE_STYLE)}
 
 
-def accuracy_figure(curve: pd.DataFrame, full: float | None, *, title: str, strategies: list[str],
-                    baseline: str) -> Figure:
+def accuracy_figure(
+    curve: pd.DataFrame, full: float | None, *, title: str, strategies: list[str], baseline: str
+) -> Figure:
     """Accuracy against labeled images, a line and a band of one standard deviation a strategy.
 
     Args:
@@ -57,8 +71,9 @@ def accuracy_figure(curve: pd.DataFrame, full: float | None, *, title: str, stra
     """
     legend_outside = len(strategies) > LEGEND_INSIDE
     rows = len(strategies) + (full is not None)
-    figure = Figure(figsize=(8.2 if legend_outside else 6.4, max(4.2, 0.21 * rows + 0.8)),
-                    layout="constrained")
+    figure = Figure(
+        figsize=(8.2 if legend_outside else 6.4, max(4.2, 0.21 * rows + 0.8)), layout="constrained"
+    )
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     look = styles(strategies, baseline)
@@ -66,17 +81,33 @@ def accuracy_figure(curve: pd.DataFrame, full: float | None, *, title: str, stra
     for order, name in enumerate(strategies):
         own = curve[curve["strategy"] == name].sort_values("labeled")
         x = own["labeled"].to_numpy(dtype=np.float64)
-        y, low, high = (own[key].to_numpy(dtype=np.float64).round(6)
-                        for key in ("accuracy", "low", "high"))
+        y, low, high = (
+            own[key].to_numpy(dtype=np.float64).round(6) for key in ("accuracy", "low", "high")
+        )
         top = 3 + order / 1000 if name != baseline else 4
         if np.isfinite(low).any():
-            axes.fill_between(x, low, high, color=look[name]["color"], alpha=band, linewidth=0,
-                              zorder=2)
-        axes.plot(x, y, label=name, linewidth=1.4, markersize=4.5, zorder=top,
-                  markevery=max(1, len(x) // MOST_MARKERS), **look[name])
+            axes.fill_between(
+                x, low, high, color=look[name]["color"], alpha=band, linewidth=0, zorder=2
+            )
+        axes.plot(
+            x,
+            y,
+            label=name,
+            linewidth=1.4,
+            markersize=4.5,
+            zorder=top,
+            markevery=max(1, len(x) // MOST_MARKERS),
+            **look[name],
+        )
     if full is not None:
-        axes.axhline(round(full, 6), color=FULL_COLOUR, linestyle=(0, (8, 4)), linewidth=1.1,
-                     label="Full (all labels)", zorder=1.5)
+        axes.axhline(
+            round(full, 6),
+            color=FULL_COLOUR,
+            linestyle=(0, (8, 4)),
+            linewidth=1.1,
+            label="Full (all labels)",
+            zorder=1.5,
+        )
     axes.set_xlabel("Labeled images (count)")
     axes.set_ylabel("Test accuracy (fraction correct)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

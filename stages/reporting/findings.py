@@ -24,14 +24,21 @@ def count(n: int, noun: str) -> str:
 
 
 def _verdict_sentence(held: pd.DataFrame, baseline: str, alpha: float) -> str:
-    words = {word: held.loc[held["verdict"] == word, "strategy"].tolist()
-             for word in (BETTER, WORSE, UNDETERMINED, NOT_AVAILABLE)}
-    clauses = [f"{listing(words[word])} {'is' if len(words[word]) == 1 else 'are'} {word}"
-               for word in (BETTER, WORSE) if words[word]]
+    words = {
+        word: held.loc[held["verdict"] == word, "strategy"].tolist()
+        for word in (BETTER, WORSE, UNDETERMINED, NOT_AVAILABLE)
+    }
+    clauses = [
+        f"{listing(words[word])} {'is' if len(words[word]) == 1 else 'are'} {word}"
+        for word in (BETTER, WORSE)
+        if words[word]
+    ]
     if words[UNDETERMINED]:
         rest = "no difference could be shown for "
-        clauses.append(rest + (listing(words[UNDETERMINED]) if clauses or words[NOT_AVAILABLE]
-                               else "any strategy"))
+        clauses.append(
+            rest
+            + (listing(words[UNDETERMINED]) if clauses or words[NOT_AVAILABLE] else "any strategy")
+        )
     if words[NOT_AVAILABLE]:
         clauses.append(f"no test is possible for {listing(words[NOT_AVAILABLE])}")
     return f"Against `{baseline}` (Games-Howell, alpha {alpha:g}), {'; '.join(clauses)}."
@@ -57,19 +64,23 @@ def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
         area = fixed(best["aubc_mean"].iloc[0], 4)
         parts = []
         if len(summary) == 1:
-            parts.append(f"`{best['strategy'].iloc[0]}`, the only strategy, has a mean AUBC of "
-                         f"{area}.")
+            parts.append(
+                f"`{best['strategy'].iloc[0]}`, the only strategy, has a mean AUBC of {area}."
+            )
         elif len(best) == len(summary):
             parts.append(f"all {len(summary)} strategies have the same mean AUBC, {area}.")
         else:
             verb = "has" if len(best) == 1 else "share"
-            parts.append(f"{listing(best['strategy'].tolist())} {verb} the highest mean AUBC, "
-                         f"{area}.")
+            parts.append(
+                f"{listing(best['strategy'].tolist())} {verb} the highest mean AUBC, {area}."
+            )
         if not pd.isna(kruskal["p"]):
             differ = kruskal["p"] < alpha
-            parts.append(f"The AUBC of the {kruskal['groups']} strategies "
-                         f"{'differs' if differ else 'is not shown to differ'} "
-                         f"(Kruskal-Wallis, {p_text(kruskal['p'])}).")
+            parts.append(
+                f"The AUBC of the {kruskal['groups']} strategies "
+                f"{'differs' if differ else 'is not shown to differ'} "
+                f"(Kruskal-Wallis, {p_text(kruskal['p'])})."
+            )
         if len(settings.seeds) > 1 and baseline in settings.strategies and len(held):
             parts.append(_verdict_sentence(held, baseline, alpha))
         sentences.append(f"On **{task}**, " + " ".join(parts))
@@ -79,13 +90,18 @@ def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
         sentences.append(
             f"Over all {len(settings.tasks)} tasks {listing(top['strategy'].tolist())} "
             f"{'leads' if len(top) == 1 else 'lead'} the win-tie-loss count with "
-            f"{top['points'].iloc[0]} points.")
+            f"{top['points'].iloc[0]} points."
+        )
     if len(settings.seeds) == 1:
-        sentences.append("With one seed every number rests on a single run: no test is possible, "
-                         "and no order of strategies can be concluded.")
+        sentences.append(
+            "With one seed every number rests on a single run: no test is possible, "
+            "and no order of strategies can be concluded."
+        )
         return " ".join(sentences)
-    sentences.append("A difference that could not be shown is not evidence that there is none"
-                     + (", least of all with few seeds." if len(settings.seeds) < 10 else "."))
+    sentences.append(
+        "A difference that could not be shown is not evidence that there is none"
+        + (", least of all with few seeds." if len(settings.seeds) < 10 else ".")
+    )
     return " ".join(sentences)
 
 
@@ -110,33 +126,46 @@ def limits(tables: dict[str, pd.DataFrame], settings) -> list[str]:
     several = len(settings.strategies) > 1
     notes = []
     if seeds < 2:
-        notes.append("With one seed there is no spread: standard deviations, bands, all tests and "
-                     "all verdicts are n/a. At least two seeds are needed, three for the tests of "
-                     "assumptions.")
+        notes.append(
+            "With one seed there is no spread: standard deviations, bands, all tests and "
+            "all verdicts are n/a. At least two seeds are needed, three for the tests of "
+            "assumptions."
+        )
     elif seeds < 3:
-        notes.append("With two seeds Shapiro-Wilk and Levene's test are n/a: both need three "
-                     "values a group.")
+        notes.append(
+            "With two seeds Shapiro-Wilk and Levene's test are n/a: both need three values a group."
+        )
     if not several:
-        notes.append("With one strategy there is nothing to compare: Levene, Kruskal-Wallis, "
-                     "Games-Howell and win-tie-loss are n/a or empty.")
+        notes.append(
+            "With one strategy there is nothing to compare: Levene, Kruskal-Wallis, "
+            "Games-Howell and win-tie-loss are n/a or empty."
+        )
     if baseline not in settings.strategies:
-        notes.append(f"The baseline `{baseline}` is not among the strategies, so the verdicts "
-                     "against it are n/a.")
+        notes.append(
+            f"The baseline `{baseline}` is not among the strategies, so the verdicts "
+            "against it are n/a."
+        )
     if seeds > 1:
         notes += _degenerate(tables, several)
     if 1 < seeds < 5 and several:
-        notes.append(f"With {seeds} seeds the tests are weak: the chi-square approximation of "
-                     "Kruskal-Wallis is rough below five values a group, and tests of "
-                     "assumptions rarely reject.")
+        notes.append(
+            f"With {seeds} seeds the tests are weak: the chi-square approximation of "
+            "Kruskal-Wallis is rough below five values a group, and tests of "
+            "assumptions rarely reject."
+        )
     summary = tables["summary"]
     whole = set(summary.loc[summary["strategy"] == FULL_ROW, "task"])
     without = [task for task in settings.tasks if task not in whole]
     if without:
-        notes.append(f"There is no result of training on all labels for {listing(without)}, so "
-                     "the Full row and line are left out.")
+        notes.append(
+            f"There is no result of training on all labels for {listing(without)}, so "
+            "the Full row and line are left out."
+        )
     short = summary[(summary["strategy"] == FULL_ROW) & (summary["n"] < seeds)]
-    notes += [f"The Full row of `{row.task}` rests on {row.n} of {count(seeds, 'seed')}."
-              for row in short.itertuples(index=False)]
+    notes += [
+        f"The Full row of `{row.task}` rests on {row.n} of {count(seeds, 'seed')}."
+        for row in short.itertuples(index=False)
+    ]
     return notes
 
 
@@ -146,18 +175,22 @@ def _degenerate(tables: dict[str, pd.DataFrame], several: bool) -> list[str]:
     flat = spread[(spread["n"] > 1) & (spread["std"] == 0)]
     if len(flat):
         first = flat.iloc[0]
-        notes.append(f"All seeds agree exactly in {count(len(flat), 'group')} of one strategy at "
-                     f"one budget (first: `{first['strategy']}` on `{first['task']}` at "
-                     f"{first['labeled']} labeled): Shapiro-Wilk is n/a there, and a pair of such "
-                     "groups has no Games-Howell test.")
+        notes.append(
+            f"All seeds agree exactly in {count(len(flat), 'group')} of one strategy at "
+            f"one budget (first: `{first['strategy']}` on `{first['task']}` at "
+            f"{first['labeled']} labeled): Shapiro-Wilk is n/a there, and a pair of such "
+            "groups has no Games-Howell test."
+        )
     kruskal = tables["kruskal_wallis"]
     equal = kruskal[kruskal["p"].isna()]
     if several and len(equal):
         first = equal.iloc[0]
-        where = ("AUBC" if first["measure"] == AUBC else f"{first['labeled']} labeled")
-        notes.append(f"Kruskal-Wallis is n/a in {count(len(equal), 'place')} (first: "
-                     f"`{first['task']}`, {where}), where all values are equal or a strategy has "
-                     "fewer than two runs.")
+        where = "AUBC" if first["measure"] == AUBC else f"{first['labeled']} labeled"
+        notes.append(
+            f"Kruskal-Wallis is n/a in {count(len(equal), 'place')} (first: "
+            f"`{first['task']}`, {where}), where all values are equal or a strategy has "
+            "fewer than two runs."
+        )
     return notes
 
 
@@ -169,9 +202,10 @@ def assumption_sentence(rows: pd.DataFrame, alpha: float) -> str:
         alpha: level of the tests.
     """
     sentences = []
-    for test, name, claim in (("shapiro_wilk", "Shapiro-Wilk", "normality"),
-                              ("levene_median", "Levene's test (centre: median)",
-                               "equal variances")):
+    for test, name, claim in (
+        ("shapiro_wilk", "Shapiro-Wilk", "normality"),
+        ("levene_median", "Levene's test (centre: median)", "equal variances"),
+    ):
         own = rows[(rows["test"] == test) & rows["p"].notna()]
         if own.empty:
             sentences.append(f"{name} is n/a.")

@@ -45,6 +45,7 @@ METHODS = """\
 
 def table(headers: list[str], rows: list[list], right: int = 1) -> str:
     """A Markdown table; the columns from number `right` on are aligned to the right."""
+
     def line(cells):
         return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
@@ -80,32 +81,70 @@ def _what_was_run(tables: dict, settings, manifests: dict) -> list[str]:
         counts = sorted(tables["curve"].query("task == @task")["labeled"].unique())
         manifest = manifests[task] or {}
         classes = manifest.get("classes")
-        rows.append([f"`{task}`", settings.task[task].dataset.name,
-                     len(classes) if classes else NOT_AVAILABLE,
-                     manifest.get("train", NOT_AVAILABLE), manifest.get("test", NOT_AVAILABLE),
-                     ", ".join(map(str, counts)) if len(counts) <= 12
-                     else f"{counts[0]}, {counts[1]}, … {counts[-1]} ({len(counts)} budgets)"])
-    return ["\n".join(lines), table(["Task", "Data set", "Classes", "Training images",
-                                     "Test images", "Labeled images at each round"], rows, right=2)]
+        rows.append(
+            [
+                f"`{task}`",
+                settings.task[task].dataset.name,
+                len(classes) if classes else NOT_AVAILABLE,
+                manifest.get("train", NOT_AVAILABLE),
+                manifest.get("test", NOT_AVAILABLE),
+                ", ".join(map(str, counts))
+                if len(counts) <= 12
+                else f"{counts[0]}, {counts[1]}, … {counts[-1]} ({len(counts)} budgets)",
+            ]
+        )
+    return [
+        "\n".join(lines),
+        table(
+            [
+                "Task",
+                "Data set",
+                "Classes",
+                "Training images",
+                "Test images",
+                "Labeled images at each round",
+            ],
+            rows,
+            right=2,
+        ),
+    ]
 
 
 def _summary(tables: dict, task: str) -> str:
     rows = []
     for row in tables["summary"].query("task == @task").itertuples(index=False):
         full = row.strategy == FULL_ROW
-        rows.append(["*Full*" if full else f"`{row.strategy}`",
-                     _spread(row.aubc_mean, row.aubc_std), "" if full else row.aubc_rank,
-                     _spread(row.final_mean, row.final_std), "" if full else row.final_rank, row.n])
+        rows.append(
+            [
+                "*Full*" if full else f"`{row.strategy}`",
+                _spread(row.aubc_mean, row.aubc_std),
+                "" if full else row.aubc_rank,
+                _spread(row.final_mean, row.final_std),
+                "" if full else row.final_rank,
+                row.n,
+            ]
+        )
     return table(["Strategy", "AUBC", "Rank", "Final accuracy", "Rank", "Seeds"], rows)
 
 
 def _kruskal(tables: dict, task: str) -> list[str]:
     own = tables["kruskal_wallis"].query("task == @task")
-    rows = [[budget_label(row.measure, row.labeled), row.groups, row.n_per_group, fixed(row.h, 3),
-             fixed(row.df, 0), _p(row.p), row.verdict]
-            for row in _chosen(own).itertuples(index=False)]
-    return [table(["Labeled", "Strategies", "n each", "H", "df", "p", "Verdict"], rows),
-            *_shortened(len(rows), len(own), "kruskal_wallis", "budgets")]
+    rows = [
+        [
+            budget_label(row.measure, row.labeled),
+            row.groups,
+            row.n_per_group,
+            fixed(row.h, 3),
+            fixed(row.df, 0),
+            _p(row.p),
+            row.verdict,
+        ]
+        for row in _chosen(own).itertuples(index=False)
+    ]
+    return [
+        table(["Labeled", "Strategies", "n each", "H", "df", "p", "Verdict"], rows),
+        *_shortened(len(rows), len(own), "kruskal_wallis", "budgets"),
+    ]
 
 
 def _chosen(rows: pd.DataFrame) -> pd.DataFrame:
@@ -128,13 +167,19 @@ def _verdicts(tables: dict, task: str, settings) -> list[str]:
         return ["Not available: see *What could not be computed*."]
     chosen = _chosen(own)
     columns = list(dict.fromkeys(zip(chosen["measure"], chosen["labeled"], strict=True)))
-    cells = {(row.strategy, row.measure, row.labeled): SIGNS[row.verdict]
-             for row in own.itertuples(index=False)}
+    cells = {
+        (row.strategy, row.measure, row.labeled): SIGNS[row.verdict]
+        for row in own.itertuples(index=False)
+    }
     names = [name for name in settings.strategies if name != settings.report.baseline]
-    rows = [[f"`{name}`", *(cells.get((name, *column), NOT_AVAILABLE) for column in columns)]
-            for name in names]
-    return [table(["Strategy", *(budget_label(*column) for column in columns)], rows),
-            *_shortened(len(chosen), len(own), "verdicts", "budgets and p values")]
+    rows = [
+        [f"`{name}`", *(cells.get((name, *column), NOT_AVAILABLE) for column in columns)]
+        for name in names
+    ]
+    return [
+        table(["Strategy", *(budget_label(*column) for column in columns)], rows),
+        *_shortened(len(chosen), len(own), "verdicts", "budgets and p values"),
+    ]
 
 
 def _games_howell(tables: dict, task: str, settings) -> list[str]:
@@ -146,18 +191,27 @@ def _games_howell(tables: dict, task: str, settings) -> list[str]:
     if len(own) > MOST_PAIRS:
         with_baseline = own[(own["first"] == baseline) | (own["second"] == baseline)]
         shown = with_baseline if len(with_baseline) else own.nsmallest(MOST_PAIRS, "p")
-    rows = [[f"`{row.first_}` − `{row.second}`", fixed(row.difference, 4),
-             fixed(row.standard_error, 4), fixed(row.t, 2), fixed(row.df, 2), _p(row.p),
-             NOT_AVAILABLE if pd.isna(row.low)
-             else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
-             PAIR_SIGNS[verdict(row.difference, row.standard_error, row.p, alpha)]]
-            for row in shown.rename(columns={"first": "first_"}).itertuples(index=False)]
+    rows = [
+        [
+            f"`{row.first_}` − `{row.second}`",
+            fixed(row.difference, 4),
+            fixed(row.standard_error, 4),
+            fixed(row.t, 2),
+            fixed(row.df, 2),
+            _p(row.p),
+            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
+            PAIR_SIGNS[verdict(row.difference, row.standard_error, row.p, alpha)],
+        ]
+        for row in shown.rename(columns={"first": "first_"}).itertuples(index=False)
+    ]
     below = int((own["p"] < alpha).sum())
     level = f"{100 * (1 - alpha):g} % interval"
-    return [f"{count(below, 'pair')} of {len(own)} {'has' if below == 1 else 'have'} p below "
-            f"{alpha:g} on AUBC.",
-            table(["Pair", "Difference", "Std. error", "t", "df", "p", level, "First is"], rows),
-            *_shortened(len(shown), len(own), "games_howell", "pairs (also on final accuracy)")]
+    return [
+        f"{count(below, 'pair')} of {len(own)} {'has' if below == 1 else 'have'} p below "
+        f"{alpha:g} on AUBC.",
+        table(["Pair", "Difference", "Std. error", "t", "df", "p", level, "First is"], rows),
+        *_shortened(len(shown), len(own), "games_howell", "pairs (also on final accuracy)"),
+    ]
 
 
 def _task(tables: dict, task: str, settings) -> list[str]:
@@ -168,32 +222,43 @@ def _task(tables: dict, task: str, settings) -> list[str]:
     return [
         f"## Task `{task}`",
         f"![Test accuracy against labeled images on {task}, mean of {seeds}]({picture}.png)",
-        ("One seed, so no bands. " if len(settings.seeds) == 1 else
-         f"Mean over {seeds}; bands are ± one standard deviation. ")
+        (
+            "One seed, so no bands. "
+            if len(settings.seeds) == 1
+            else f"Mean over {seeds}; bands are ± one standard deviation. "
+        )
         + f"Vector version: [{picture}.svg]({picture}.svg); numbers: [curve.csv](curve.csv).",
-        "### Summary", _summary(tables, task),
+        "### Summary",
+        _summary(tables, task),
         "As CSV: [tables/summary.csv](tables/summary.csv); run by run: "
         "[tables/aubc.csv](tables/aubc.csv).",
-        "### Assumptions", assumption_sentence(rows, alpha)
+        "### Assumptions",
+        assumption_sentence(rows, alpha)
         + " All p values: [tables/assumptions.csv](tables/assumptions.csv).",
-        "### Do the strategies differ at all? (Kruskal-Wallis)", *_kruskal(tables, task),
+        "### Do the strategies differ at all? (Kruskal-Wallis)",
+        *_kruskal(tables, task),
         f"### Verdicts against `{settings.report.baseline}` (Games-Howell)",
         *_verdicts(tables, task, settings),
-        "### Pairs of strategies (Games-Howell on AUBC)", *_games_howell(tables, task, settings),
+        "### Pairs of strategies (Games-Howell on AUBC)",
+        *_games_howell(tables, task, settings),
     ]
 
 
 def _win_tie_loss(tables: dict, settings) -> list[str]:
     ordered = tables["win_tie_loss"].sort_values("rank", kind="stable")
-    rows = [[f"`{row.strategy}`", row.wins, row.ties, row.losses, row.points, row.rank]
-            for row in ordered.itertuples(index=False)]
-    return ["## Across tasks: win, tie, loss",
-            f"Every strategy against every other on the mean AUBC of "
-            f"{count(len(settings.tasks), 'task')}. A win is a difference of more than "
-            f"{settings.report.margin:g}, compared in whole units of 0.0001; points are "
-            "2 × wins + ties. This count looks at means only, not at their spread.",
-            table(["Strategy", "Wins", "Ties", "Losses", "Points", "Rank"], rows),
-            "As CSV: [tables/win_tie_loss.csv](tables/win_tie_loss.csv)."]
+    rows = [
+        [f"`{row.strategy}`", row.wins, row.ties, row.losses, row.points, row.rank]
+        for row in ordered.itertuples(index=False)
+    ]
+    return [
+        "## Across tasks: win, tie, loss",
+        f"Every strategy against every other on the mean AUBC of "
+        f"{count(len(settings.tasks), 'task')}. A win is a difference of more than "
+        f"{settings.report.margin:g}, compared in whole units of 0.0001; points are "
+        "2 × wins + ties. This count looks at means only, not at their spread.",
+        table(["Strategy", "Wins", "Ties", "Losses", "Points", "Rank"], rows),
+        "As CSV: [tables/win_tie_loss.csv](tables/win_tie_loss.csv).",
+    ]
 
 
 def _provenance(fingerprints: pd.DataFrame, manifests: dict, settings) -> list[str]:
@@ -201,30 +266,50 @@ def _provenance(fingerprints: pd.DataFrame, manifests: dict, settings) -> list[s
     for task in settings.tasks:
         manifest = manifests[task]
         keys = ("name", "digest", "source", "license")
-        rows.append([f"`{task}`", *(["no manifest"] * 4 if manifest is None else
-                                    [manifest.get(key, NOT_AVAILABLE) for key in keys])])
+        rows.append(
+            [
+                f"`{task}`",
+                *(
+                    ["no manifest"] * 4
+                    if manifest is None
+                    else [manifest.get(key, NOT_AVAILABLE) for key in keys]
+                ),
+            ]
+        )
     seeds = settings.seeds[:MOST_SEEDS]
-    cells = {(row.task, row.strategy, row.seed): row.fingerprint
-             for row in fingerprints.itertuples(index=False)}
+    cells = {
+        (row.task, row.strategy, row.seed): row.fingerprint
+        for row in fingerprints.itertuples(index=False)
+    }
     chains = []
     for task in settings.tasks:
         for strategy in settings.strategies:
             own = [cells[task, strategy, seed] for seed in seeds]
-            chains.append([f"`{task}`", f"`{strategy}`",
-                           *(x if " " in x else f"`{x[:FINGERPRINT_DIGITS]}`" for x in own)])
-    return ["## Provenance", "### Data",
-            table(["Task", "Data set", "Digest", "Source", "License"], rows, right=5),
-            "### Chains",
-            f"The fingerprint of a run is the SHA-256 of the seal of its chain "
-            f"(`round-end.txt`, first {FINGERPRINT_DIGITS} digits here); it pins every index "
-            "that was selected.",
-            table(["Task", "Strategy", *(f"seed {seed}" for seed in seeds)], chains,
-                  right=2 + len(seeds)),
-            *_shortened(len(seeds), len(settings.seeds), "fingerprints", "seeds")]
+            chains.append(
+                [
+                    f"`{task}`",
+                    f"`{strategy}`",
+                    *(x if " " in x else f"`{x[:FINGERPRINT_DIGITS]}`" for x in own),
+                ]
+            )
+    return [
+        "## Provenance",
+        "### Data",
+        table(["Task", "Data set", "Digest", "Source", "License"], rows, right=5),
+        "### Chains",
+        f"The fingerprint of a run is the SHA-256 of the seal of its chain "
+        f"(`round-end.txt`, first {FINGERPRINT_DIGITS} digits here); it pins every index "
+        "that was selected.",
+        table(
+            ["Task", "Strategy", *(f"seed {seed}" for seed in seeds)], chains, right=2 + len(seeds)
+        ),
+        *_shortened(len(seeds), len(settings.seeds), "fingerprints", "seeds"),
+    ]
 
 
-def page(tables: dict[str, pd.DataFrame], fingerprints: pd.DataFrame, manifests: dict,
-         settings) -> str:
+def page(
+    tables: dict[str, pd.DataFrame], fingerprints: pd.DataFrame, manifests: dict, settings
+) -> str:
     """The whole report.
 
     Args:
@@ -237,13 +322,21 @@ def page(tables: dict[str, pd.DataFrame], fingerprints: pd.DataFrame, manifests:
         Markdown text; links are relative to `reports/`.
     """
     notes = limits(tables, settings)
-    blocks = ["# Active-learning report", "## Main findings", main_findings(tables, settings),
-              "## What was run", *_what_was_run(tables, settings, manifests)]
+    blocks = [
+        "# Active-learning report",
+        "## Main findings",
+        main_findings(tables, settings),
+        "## What was run",
+        *_what_was_run(tables, settings, manifests),
+    ]
     for task in settings.tasks:
         blocks += _task(tables, task, settings)
     blocks += _win_tie_loss(tables, settings)
-    blocks += ["## What could not be computed, and cautions",
-               "\n".join(f"- {note}" for note in notes) or "Everything could be computed.",
-               "## Measures and tests", METHODS,
-               *_provenance(fingerprints, manifests, settings)]
+    blocks += [
+        "## What could not be computed, and cautions",
+        "\n".join(f"- {note}" for note in notes) or "Everything could be computed.",
+        "## Measures and tests",
+        METHODS,
+        *_provenance(fingerprints, manifests, settings),
+    ]
     return "\n\n".join(blocks) + "\n"

@@ -37,8 +37,9 @@ def _parse(path: Path, name: str, expected: dict) -> dict:
         raise UserError(f"{name}: accuracy is {accuracy!r}, allowed: a fraction in [0, 1]")
     # The file rounds to six decimals; anything beyond that was edited.
     if record["test"] < 1 or abs(record["correct"] / record["test"] - accuracy) > 1e-6:
-        raise UserError(f"{name}: accuracy {accuracy} is not {record['correct']} correct "
-                        f"of {record['test']}")
+        raise UserError(
+            f"{name}: accuracy {accuracy} is not {record['correct']} correct of {record['test']}"
+        )
     return {key: record[key] for key in COLUMNS}
 
 
@@ -58,16 +59,24 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
             damaged or contradicts its path, or labeled counts that shrink along a chain.
     """
     layout = Layout(root)
-    wanted = [({"task": task, "strategy": strategy, "seed": seed, "round": item.n},
-               layout.result(task, strategy, seed, item.n))
-              for task in settings.tasks for strategy in settings.strategies
-              for seed in settings.seeds for item in settings.rounds]
+    wanted = [
+        (
+            {"task": task, "strategy": strategy, "seed": seed, "round": item.n},
+            layout.result(task, strategy, seed, item.n),
+        )
+        for task in settings.tasks
+        for strategy in settings.strategies
+        for seed in settings.seeds
+        for item in settings.rounds
+    ]
     if not wanted:
         raise UserError("nothing to report: tasks, strategies, seeds or rounds is empty")
     missing = [path for _, path in wanted if not path.is_file()]
     if missing:
-        raise UserError(f"{missing[0].relative_to(root).as_posix()} is missing "
-                        f"({len(missing)} of {len(wanted)} result files are): run the rounds first")
+        raise UserError(
+            f"{missing[0].relative_to(root).as_posix()} is missing "
+            f"({len(missing)} of {len(wanted)} result files are): run the rounds first"
+        )
     rows = []
     for expected, path in wanted:
         name = path.relative_to(root).as_posix()
@@ -117,8 +126,9 @@ def read_fingerprints(settings, root: Path) -> pd.DataFrame:
         for strategy in settings.strategies:
             for seed in settings.seeds:
                 seal = Layout(root).link(task, strategy, seed, END)
-                digest = (hashlib.sha256(seal.read_bytes()).hexdigest() if seal.is_file()
-                          else "no seal")
+                digest = (
+                    hashlib.sha256(seal.read_bytes()).hexdigest() if seal.is_file() else "no seal"
+                )
                 rows.append((task, strategy, seed, digest))
     return pd.DataFrame(rows, columns=["task", "strategy", "seed", "fingerprint"])
 
@@ -138,8 +148,9 @@ def read_manifests(settings, root: Path) -> dict[str, dict | None]:
         try:
             manifests[task] = json.loads(path.read_bytes()) if path.is_file() else None
         except ValueError as error:
-            raise UserError(f"{path.relative_to(root).as_posix()}: not valid JSON "
-                            f"({error})") from None
+            raise UserError(
+                f"{path.relative_to(root).as_posix()}: not valid JSON ({error})"
+            ) from None
         if not isinstance(manifests[task], dict | None):
             raise UserError(f"{path.relative_to(root).as_posix()}: not a JSON object")
     return manifests

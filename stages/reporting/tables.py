@@ -71,7 +71,8 @@ def curve_table(rounds: pd.DataFrame) -> pd.DataFrame:
             low, high = np.clip([mean - std, mean + std], 0, 1)
             rows.append((task, strategy, labeled, mean, std, low, high, n))
     return pd.DataFrame(
-        rows, columns=["task", "strategy", "labeled", "accuracy", "std", "low", "high", "n"])
+        rows, columns=["task", "strategy", "labeled", "accuracy", "std", "low", "high", "n"]
+    )
 
 
 def summary_table(runs: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
@@ -83,26 +84,45 @@ def summary_table(runs: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
     """
     parts = []
     for task, of_task in runs.groupby("task", sort=False):
-        cells = [(name, *describe(own[AUBC]), *describe(own[FINAL])[:2])
-                 for name, own in of_task.groupby("strategy", sort=False)]
-        part = pd.DataFrame(cells, columns=["strategy", "aubc_mean", "aubc_std", "n",
-                                            "final_mean", "final_std"])
+        cells = [
+            (name, *describe(own[AUBC]), *describe(own[FINAL])[:2])
+            for name, own in of_task.groupby("strategy", sort=False)
+        ]
+        part = pd.DataFrame(
+            cells, columns=["strategy", "aubc_mean", "aubc_std", "n", "final_mean", "final_std"]
+        )
         part["aubc_rank"] = ranks(part["aubc_mean"])
         part["final_rank"] = ranks(part["final_mean"])
         whole = full.loc[full["task"] == task, "accuracy"]
         if len(whole):
             mean, std, n = describe(whole)
             part.loc[len(part), ["strategy", "n", "final_mean", "final_std"]] = [
-                FULL_ROW, n, mean, std]
+                FULL_ROW,
+                n,
+                mean,
+                std,
+            ]
         part.insert(0, "task", task)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    return table[["task", "strategy", "aubc_mean", "aubc_std", "aubc_rank", "final_mean",
-                  "final_std", "final_rank", "n"]].astype({"n": "int64"})
+    return table[
+        [
+            "task",
+            "strategy",
+            "aubc_mean",
+            "aubc_std",
+            "aubc_rank",
+            "final_mean",
+            "final_std",
+            "final_rank",
+            "n",
+        ]
+    ].astype({"n": "int64"})
 
 
-def measured_groups(rounds: pd.DataFrame, runs: pd.DataFrame,
-                    task: str) -> list[tuple[str, str, Groups]]:
+def measured_groups(
+    rounds: pd.DataFrame, runs: pd.DataFrame, task: str
+) -> list[tuple[str, str, Groups]]:
     """What the tests of one task are run on: AUBC first, then the accuracy at each budget.
 
     Returns:
@@ -117,8 +137,10 @@ def measured_groups(rounds: pd.DataFrame, runs: pd.DataFrame,
 
 
 def _by_strategy(rows: pd.DataFrame, column: str) -> Groups:
-    return {name: own[column].to_numpy(dtype=np.float64)
-            for name, own in rows.groupby("strategy", sort=False)}
+    return {
+        name: own[column].to_numpy(dtype=np.float64)
+        for name, own in rows.groupby("strategy", sort=False)
+    }
 
 
 def _answer(p: float, alpha: float, kept: str, rejected: str) -> str:
@@ -133,11 +155,33 @@ def assumption_rows(task: str, measured, alpha: float) -> list[tuple]:
     for measure, labeled, groups in measured:
         for name, values in groups.items():
             w, p = shapiro_wilk(values)
-            rows.append((task, measure, labeled, "shapiro_wilk", name, len(values), w, p,
-                         _answer(p, alpha, *WORDS)))
+            rows.append(
+                (
+                    task,
+                    measure,
+                    labeled,
+                    "shapiro_wilk",
+                    name,
+                    len(values),
+                    w,
+                    p,
+                    _answer(p, alpha, *WORDS),
+                )
+            )
         w, p = brown_forsythe(list(groups.values()))
-        rows.append((task, measure, labeled, "levene_median", "all",
-                     sum(map(len, groups.values())), w, p, _answer(p, alpha, *WORDS)))
+        rows.append(
+            (
+                task,
+                measure,
+                labeled,
+                "levene_median",
+                "all",
+                sum(map(len, groups.values())),
+                w,
+                p,
+                _answer(p, alpha, *WORDS),
+            )
+        )
     return rows
 
 
@@ -147,9 +191,19 @@ def kruskal_rows(task: str, measured, alpha: float) -> list[tuple]:
     for measure, labeled, groups in measured:
         test = kruskal_wallis(groups)
         sizes = test["n"] if len(set(test["n"])) > 1 else test["n"][:1]
-        rows.append((task, measure, labeled, test["groups"], ";".join(map(str, sizes)),
-                     test["h"], test["df"], test["p"],
-                     _answer(test["p"], alpha, "not shown to differ", "differ")))
+        rows.append(
+            (
+                task,
+                measure,
+                labeled,
+                test["groups"],
+                ";".join(map(str, sizes)),
+                test["h"],
+                test["df"],
+                test["p"],
+                _answer(test["p"], alpha, "not shown to differ", "differ"),
+            )
+        )
     return rows
 
 
@@ -208,10 +262,34 @@ def build(rounds: pd.DataFrame, full: pd.DataFrame, settings) -> dict[str, pd.Da
         "aubc": runs,
         "summary": summary,
         "win_tie_loss": win_tie_loss(means[list(settings.strategies)], settings.report.margin),
-        "assumptions": pd.DataFrame(assumptions, columns=[
-            "task", "measure", "labeled", "test", "strategy", "n", "statistic", "p", "assumption"]),
-        "kruskal_wallis": pd.DataFrame(kruskal, columns=[
-            "task", "measure", "labeled", "groups", "n_per_group", "h", "df", "p", "verdict"]),
+        "assumptions": pd.DataFrame(
+            assumptions,
+            columns=[
+                "task",
+                "measure",
+                "labeled",
+                "test",
+                "strategy",
+                "n",
+                "statistic",
+                "p",
+                "assumption",
+            ],
+        ),
+        "kruskal_wallis": pd.DataFrame(
+            kruskal,
+            columns=[
+                "task",
+                "measure",
+                "labeled",
+                "groups",
+                "n_per_group",
+                "h",
+                "df",
+                "p",
+                "verdict",
+            ],
+        ),
         "games_howell": games_howell_table(runs, alpha),
         "verdicts": pd.concat(held, ignore_index=True),
     }
@@ -254,7 +332,9 @@ def metrics(summary: pd.DataFrame) -> dict:
         cell = {AUBC: row.aubc_mean, FINAL: row.final_mean}
         found.setdefault(row.task, {})[row.strategy] = {
             key: round(float(value), DEFAULT_DECIMALS)
-            for key, value in cell.items() if not pd.isna(value)}
+            for key, value in cell.items()
+            if not pd.isna(value)
+        }
     return found
 
 

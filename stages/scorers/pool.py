@@ -16,7 +16,7 @@ from stages.scorers.probabilities import softmax
 
 @dataclass
 class Pool:
-    """The unlabeled pool, seen through the round's network. Outputs are computed when asked for, once.
+    """The unlabeled pool through the round's network; outputs are computed on demand, once.
 
     Attributes:
         network: trained in this round.
@@ -54,6 +54,6 @@ class Pool:
         """
         rng = self.generator(Purpose.MC_DROPOUT)
         compute = self.batches.compute
-        return np.stack([
-            softmax(classify(self.network, self.embeddings, compute, rng)) for _ in range(passes)
-        ])
+        return np.stack(
+            [softmax(classify(self.network, self.embeddings, compute, rng)) for _ in range(passes)]
+        )

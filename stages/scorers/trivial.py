@@ -8,5 +8,5 @@ from stages.scorers.pool import Pool
 
 
 def constant(pool: Pool) -> np.ndarray:
-    """All candidates alike, shape (N,): ties are broken by the generator, so the choice is uniform."""
+    """All alike, shape (N,): ties are broken by the generator, so the choice is uniform."""
     return np.zeros(len(pool.rows))

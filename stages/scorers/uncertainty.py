@@ -31,7 +31,7 @@ def entropy_of(p_N_C: np.ndarray) -> np.ndarray:
 
 
 def bald_of(p_T_N_C: np.ndarray) -> np.ndarray:
-    """Mutual information of prediction and weights, H[mean p] - mean H[p] >= 0, nats, shape (N,)."""
+    """Mutual information of prediction and weights, H[mean p] - mean H[p], nats, shape (N,)."""
     total = probabilities.entropy(p_T_N_C.mean(0))
     expected = probabilities.entropy(p_T_N_C).mean(0)
     return np.maximum(total - expected, 0)  # rounding alone can make it negative

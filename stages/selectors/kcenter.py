@@ -44,7 +44,11 @@ def greedy(
 
 
 def _farthest_first(
-    pool: np.ndarray, norms: np.ndarray, nearest: np.ndarray, noise: float, b: int,
+    pool: np.ndarray,
+    norms: np.ndarray,
+    nearest: np.ndarray,
+    noise: float,
+    b: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
     taken = np.zeros(len(pool), bool)

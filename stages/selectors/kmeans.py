@@ -9,7 +9,10 @@ from stages.selectors.top import round_to_ties
 
 
 def nearest_to_centres(
-    features: np.ndarray, b: int, rng: np.random.Generator, iterations: int = 20,
+    features: np.ndarray,
+    b: int,
+    rng: np.random.Generator,
+    iterations: int = 20,
     backend: str = "auto",
 ) -> np.ndarray:
     """Cluster ``features`` (N, D) into b and take the nearest free candidate of each.
@@ -51,12 +54,19 @@ def _faiss_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> 
     try:
         import faiss
     except ImportError:
-        raise UserError("backend faiss needs the package faiss-gpu or faiss-cpu, which is not "
-                        "installed; set backend: scipy") from None
+        raise UserError(
+            "backend faiss needs the package faiss-gpu or faiss-cpu, which is not "
+            "installed; set backend: scipy"
+        ) from None
     features = np.ascontiguousarray(features, np.float32)
     kmeans = faiss.Kmeans(
-        features.shape[1], len(seeds), niter=iterations, seed=1, min_points_per_centroid=1,
-        max_points_per_centroid=len(features), gpu=faiss.get_num_gpus() > 0,
+        features.shape[1],
+        len(seeds),
+        niter=iterations,
+        seed=1,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(features),
+        gpu=faiss.get_num_gpus() > 0,
     )
     kmeans.train(features, init_centroids=np.ascontiguousarray(seeds, np.float32))
     return kmeans.centroids.astype(np.float64)

@@ -12,8 +12,19 @@ from scipy import stats
 from stages.statistics.measures import describe
 
 BETTER, WORSE, UNDETERMINED, NOT_AVAILABLE = "better", "worse", "undetermined", "n/a"
-PAIR_COLUMNS = ["first", "second", "n_first", "n_second", "difference", "standard_error", "t",
-                "df", "p", "low", "high"]
+PAIR_COLUMNS = [
+    "first",
+    "second",
+    "n_first",
+    "n_second",
+    "difference",
+    "standard_error",
+    "t",
+    "df",
+    "p",
+    "low",
+    "high",
+]
 NAN = float("nan")
 INTERPOLATION_DEGREE = 16
 
@@ -37,14 +48,22 @@ def kruskal_wallis(groups: Mapping[str, Sequence]) -> dict:
         fewer than two values, or all values equal), "groups" (k) and "n" (list of the n_i).
     """
     samples = [np.asarray(values, dtype=np.float64) for values in groups.values()]
-    result = {"h": NAN, "df": NAN, "p": NAN, "groups": len(samples),
-              "n": [int(sample.size) for sample in samples]}
+    result = {
+        "h": NAN,
+        "df": NAN,
+        "p": NAN,
+        "groups": len(samples),
+        "n": [int(sample.size) for sample in samples],
+    }
     if len(samples) < 2 or min(result["n"]) < 2 or np.ptp(np.concatenate(samples)) == 0:
         return result
     test = stats.kruskal(*samples)
     # Equal rank sums can give an H of minus 1e-16.
-    return result | {"h": max(float(test.statistic), 0.0), "df": len(samples) - 1,
-                     "p": float(test.pvalue)}
+    return result | {
+        "h": max(float(test.statistic), 0.0),
+        "df": len(samples) - 1,
+        "p": float(test.pvalue),
+    }
 
 
 @lru_cache(maxsize=64)
@@ -66,8 +85,16 @@ def _critical_values(k: int, alpha: float, df: np.ndarray, counts: np.ndarray) -
     return np.exp(_critical_curve(k, alpha, lowest, highest)(1 / df))
 
 
-def games_howell_from_summary(names: Sequence[str], means, stds, counts, *, alpha: float = 0.05,
-                              baseline: str | None = None, interval: bool = True) -> pd.DataFrame:
+def games_howell_from_summary(
+    names: Sequence[str],
+    means,
+    stds,
+    counts,
+    *,
+    alpha: float = 0.05,
+    baseline: str | None = None,
+    interval: bool = True,
+) -> pd.DataFrame:
     """Games-Howell pairwise comparisons from means, deviations and counts alone.
 
     Games and Howell 1976, "Pairwise multiple comparison procedures with unequal n's and/or
@@ -128,13 +155,29 @@ def games_howell_from_summary(names: Sequence[str], means, stds, counts, *, alph
             q = _critical_values(k, float(alpha), df[ok], counts[usable])
             half = q * np.sqrt(total[ok] / 2)
             low[ok], high[ok] = difference[ok] - half, difference[ok] + half
-    columns = [[names[x] for x in i], [names[x] for x in j], counts[i], counts[j], difference,
-               np.sqrt(total), t, df, p, low, high]
+    columns = [
+        [names[x] for x in i],
+        [names[x] for x in j],
+        counts[i],
+        counts[j],
+        difference,
+        np.sqrt(total),
+        t,
+        df,
+        p,
+        low,
+        high,
+    ]
     return pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))
 
 
-def games_howell(groups: Mapping[str, Sequence], *, alpha: float = 0.05,
-                 baseline: str | None = None, interval: bool = True) -> pd.DataFrame:
+def games_howell(
+    groups: Mapping[str, Sequence],
+    *,
+    alpha: float = 0.05,
+    baseline: str | None = None,
+    interval: bool = True,
+) -> pd.DataFrame:
     """Games-Howell pairwise comparisons of raw values.
 
     Args:
@@ -146,8 +189,9 @@ def games_howell(groups: Mapping[str, Sequence], *, alpha: float = 0.05,
     """
     summary = [describe(values) for values in groups.values()]
     means, stds, counts = ([row[x] for row in summary] for x in range(3))
-    return games_howell_from_summary(list(groups), means, stds, counts, alpha=alpha,
-                                     baseline=baseline, interval=interval)
+    return games_howell_from_summary(
+        list(groups), means, stds, counts, alpha=alpha, baseline=baseline, interval=interval
+    )
 
 
 def verdict(difference: float, standard_error: float, p: float, alpha: float) -> str:
@@ -187,8 +231,8 @@ def verdicts(groups: Mapping[str, Sequence], baseline: str, alpha: float = 0.05)
     else:
         table = games_howell(groups, alpha=alpha, baseline=baseline, interval=False)
         columns = ["first", "difference", "standard_error", "p", "n_first", "n_second"]
-        rows = [(name, difference, p, verdict(difference, error, p, alpha), n, n_baseline)
-                for name, difference, error, p, n, n_baseline
-                in table[columns].itertuples(index=False)]
-    return pd.DataFrame(
-        rows, columns=["strategy", "difference", "p", "verdict", "n", "n_baseline"])
+        rows = [
+            (name, difference, p, verdict(difference, error, p, alpha), n, n_baseline)
+            for name, difference, error, p, n, n_baseline in table[columns].itertuples(index=False)
+        ]
+    return pd.DataFrame(rows, columns=["strategy", "difference", "p", "verdict", "n", "n_baseline"])

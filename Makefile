@@ -1,0 +1,51 @@
+# make repro: run the study in params.yaml and name its report.   make test: run the tests.
+# Both set everything up in .venv first, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: repro test test-fast lint verify setup lock clean
+.DEFAULT_GOAL := repro
+
+setup: $(READY)
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "error: aledger needs Python 3.10 or newer; set PYTHON=..."; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@touch $@
+
+repro: $(READY)
+	@python -m stages.mend
+	dvc repro
+	@python -m stages.verify --committed
+	@echo "report: reports/report.md"
+
+test: $(READY)
+	python -m pytest -q -n 2 --dist loadfile
+
+test-fast: $(READY)
+	python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+lint: $(READY)
+	ruff check . && ruff format --check -q .
+
+verify: $(READY)
+	python -m stages.verify --committed --list
+
+# Rewrites requirements.lock from pyproject.toml, for every supported Python at once.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
+	$(VENV)-lock/bin/uv pip compile --universal --python-version 3.10 --upgrade \
+		--no-emit-index-url --no-header --no-annotate --group dev \
+		--output-file requirements.lock --quiet pyproject.toml
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV)
