@@ -164,3 +164,18 @@ def bind(path: str, settings: dict[str, Any]) -> Callable[..., Any]:
     function = load(path)
     names = inspect.signature(function).parameters
     return functools.partial(function, **{k: v for k, v in settings.items() if k in names})
+
+
+def table() -> str:
+    """The catalogue as a Markdown table: what docs/strategies.md shows."""
+    lines = ["| strategy | family | scorer | selector | settings | source |", "|" + "---|" * 6]
+    for name, entry in STRATEGIES.items():
+        scorer, selector = (path.rpartition(":")[2] for path in (entry.scorer, entry.selector))
+        options = ", ".join(f"{key}: {value}" for key, value in entry.settings.items())
+        row = (f"`{name}`", entry.family, scorer, selector, options, entry.source)
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")
