@@ -45,8 +45,8 @@ class Strategy:
 SUPERVISED = "stages.learners.supervised:train"
 UNCERTAINTY = "stages.scorers.uncertainty:"
 TOP = "stages.selectors.top:top"
-SETTLES = "Settles 2009, Active Learning Literature Survey, section 3.1"
-GAL = "Gal, Islam & Ghahramani 2017, Deep Bayesian Active Learning with Image Data"
+SETTLES = "Settles 2009, section 3.1"
+GAL = "Gal et al. 2017"
 
 
 def _uncertainty(name: str, source: str) -> Strategy:
@@ -68,9 +68,7 @@ STRATEGIES: dict[str, Strategy] = {
     "margin": _uncertainty("margin", f"{SETTLES}.1: -(p_(1) - p_(2))"),
     "entropy": _uncertainty("entropy", f"{SETTLES}.1: -sum_c p_c log p_c"),
     "least_confidence_dropout": _mc("mc_least_confidence", f"{GAL}, section 3"),
-    "margin_dropout": _mc(
-        "mc_margin", "Beluch et al. 2018, The Power of Ensembles; margin of the mean"
-    ),
+    "margin_dropout": _mc("mc_margin", "Scheffer et al. 2001; margin of the mean over passes"),
     "entropy_dropout": _mc("mc_entropy", f"{GAL}, section 3: predictive entropy"),
     "bald": _mc("bald", "Houlsby et al. 2011, eq. (2): H[E p] - E H[p]"),
     "mean_std": _mc("mean_std", f"{GAL}, section 3: mean over classes of the std over passes"),
