@@ -31,6 +31,8 @@ class Strategy:
         settings: its settings and their defaults; each is passed by name to the scorer or the
             selector that has a parameter of that name.
         needs_dropout: whether the model must have a dropout layer.
+        least: the smallest value of a number, where that is not 0.
+        choices: the values of a word.
     """
 
     learner: str
@@ -40,6 +42,8 @@ class Strategy:
     family: str
     settings: dict[str, Any] = field(default_factory=dict)
     needs_dropout: bool = False
+    least: dict[str, float] = field(default_factory=dict)
+    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 SUPERVISED = "stages.learners.supervised:train"
@@ -56,7 +60,14 @@ def _uncertainty(name: str, source: str) -> Strategy:
 def _mc(name: str, source: str) -> Strategy:
     """Over Monte-Carlo dropout passes; 10 of them in the surveys."""
     return Strategy(
-        SUPERVISED, UNCERTAINTY + name, TOP, source, "uncertainty", {"passes": 10}, True
+        SUPERVISED,
+        UNCERTAINTY + name,
+        TOP,
+        source,
+        "uncertainty",
+        {"passes": 10},
+        needs_dropout=True,
+        least={"passes": 1},
     )
 
 
@@ -80,6 +91,8 @@ STRATEGIES: dict[str, Strategy] = {
         "k-means on embeddings, the candidate nearest to each centre (Zhan et al. 2022)",
         "diversity",
         {"iterations": 20, "backend": "auto"},
+        least={"iterations": 1},
+        choices={"backend": ("auto", "faiss", "scipy")},
     ),
     "kcenter": Strategy(
         SUPERVISED,
@@ -122,6 +135,8 @@ def load(path: str) -> Any:
         UserError: the module or the attribute does not exist.
     """
     module, _, attribute = path.partition(":")
+    if not all(part.isidentifier() for part in [*module.split("."), attribute]):
+        raise UserError(f"{path!r} is not an import path; allowed: 'module:name'")
     try:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
@@ -148,12 +163,16 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
         default = entry.settings[key]
         numbers = isinstance(default, (int, float)) and not isinstance(default, bool)
         kind = (int, float) if isinstance(default, float) else type(default)
-        if not isinstance(value, kind) or (numbers and (isinstance(value, bool) or value < 0)):
+        least = entry.least.get(key, 0)
+        if not isinstance(value, kind) or (numbers and (isinstance(value, bool) or value < least)):
             raise UserError(
                 f"strategy.{label}.{key} is {value!r}; allowed: a "
-                f"{type(default).__name__}{' of 0 or more' if numbers else ''} "
+                f"{type(default).__name__}{f' of {least} or more' if numbers else ''} "
                 f"such as {default!r}"
             )
+        choices = entry.choices.get(key)
+        if choices and value not in choices:
+            raise UserError(f"strategy.{label}.{key} is {value!r}; {nearest(value, choices)}")
     return {**entry.settings, **given}
 
 

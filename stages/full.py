@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from stages.learners.problem import Problem
 from stages.learners.supervised import train
 from stages.models.batches import Batches
 from stages.process import leave
-from stages.round import evaluate_on_test, write_artifacts
+from stages.round import Clock, evaluate_on_test, write_artifacts
 
 
 def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
@@ -32,25 +31,24 @@ def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     labels = np.asarray(data.array("train_labels"))[rows]
     manifest = data.manifest
     batches = Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute)
-    clock = {"start": time.perf_counter()}
-    learned = train(
-        Problem(
-            batches,
-            rows,
-            labels,
-            np.empty(0, np.int64),
-            data.classes,
-            tuple(manifest["shape"]),
-            study.task[task],
-            seed,
-            0,
-            compute,
-        )
+    problem = Problem(
+        batches,
+        rows,
+        labels,
+        np.empty(0, np.int64),
+        data.classes,
+        tuple(manifest["shape"]),
+        study.task[task],
+        seed,
+        0,
+        compute,
     )
-    clock["train"] = time.perf_counter()
+    clock = Clock()
+    learned = train(problem)
+    clock.mark("train")
     result = evaluate_on_test(learned, data, compute)
-    clock["evaluate"] = time.perf_counter()
-    write_artifacts(layout.full_artifacts(task, seed), learned, None, clock)
+    clock.mark("evaluate")
+    write_artifacts(layout.full_artifacts(task, seed), learned, None, clock, {})
     write_json(
         layout.full_result(task, seed),
         {

@@ -116,7 +116,7 @@ def read(path: Path) -> Link:
     if not content.endswith(b"\n"):
         raise UserError(f"{path}: half-written (no newline at the end)")
     try:
-        lines = content.decode("ascii").splitlines()
+        lines = content.decode("ascii")[:-1].split("\n")  # splitlines() would take \r and more
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file of plain ASCII") from None
     header: dict[str, str] = {}

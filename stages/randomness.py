@@ -24,9 +24,14 @@ class Purpose(IntEnum):
     DROPOUT = 5
     MC_DROPOUT = 6
     SELECT = 7
+    SCORER = 8
 
 
-def generator(seed: int, purpose: Purpose, round_n: int = 0) -> np.random.Generator:
-    """The generator (PCG64) of one purpose in one round; 0 where rounds play no part."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(int(purpose), round_n))
+def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:
+    """The generator (PCG64) of one purpose in one round; 0 where rounds play no part.
+
+    ``part`` tells members of a committee or stages of a scorer apart; 0 is the task's own model.
+    """
+    key = (int(purpose), round_n, part) if part else (int(purpose), round_n)
+    sequence = np.random.SeedSequence(seed, spawn_key=key)
     return np.random.Generator(np.random.PCG64(sequence))

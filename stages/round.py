@@ -28,6 +28,7 @@ from stages.models.batches import Batches
 from stages.process import leave
 from stages.randomness import Purpose
 from stages.scorers.pool import Pool
+from stages.selectors import Selection
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,19 @@ class Run:
     task: str
     strategy: str
     seed: int
+
+
+class Clock:
+    """Wall-clock seconds of the phases of a round."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def mark(self, phase: str) -> None:
+        """The phase that has just ended."""
+        now = time.perf_counter()
+        self.seconds[phase], self._last = round(now - self._last, 4), now
 
 
 def run_round(run: Run, n: int, following: int | str) -> None:
@@ -58,64 +72,86 @@ def run_round(run: Run, n: int, following: int | str) -> None:
 
 
 def _locked(run: Run, n: int, following: int | str) -> None:
-    layout, protocol = run.layout, run.study.task[run.task]
-    link = layout.link(run.task, run.strategy, run.seed, n)
-    chain = ledger.walk(link)
+    layout, where = run.layout, (run.task, run.strategy, run.seed)
+    chain = ledger.walk(layout.link(*where, n))
     data = Prepared(layout.data(run.task))
     check_identity(chain, data)
+    problem = make_problem(run, data, chain, n)
     entry, options = run.study.chosen(run.strategy)
-    compute = configure(run.study.reproducible, run.study.device, run.study.threads)
-    labels = np.asarray(data.array("train_labels"))
-    used = np.concatenate([chain.labeled, chain.validation.indices])
-    pool_rows = np.setdiff1d(np.arange(data.rows), used)
-    problem = make_problem(run, data, compute, chain.labeled, labels[chain.labeled], pool_rows, n)
-    clock = {"start": time.perf_counter()}
+    clock = Clock()
     learned = catalogue.bind(entry.learner, options)(problem)
-    clock["train"] = time.perf_counter()
-    result = evaluate_on_test(learned, data, compute)
-    clock["evaluate"] = time.perf_counter()
-    final = following == END
-    picks = np.empty(0, np.int64)
-    scored: Any = None
-    if not final:
-        pool = Pool(learned.network, problem.batches, pool_rows, chain.labeled, problem.generator)
-        scored = catalogue.bind(entry.scorer, options)(pool)
-        clock["score"] = time.perf_counter()
-        choose = catalogue.bind(entry.selector, options)
-        positions = choose(scored, protocol.query_size, problem.generator(Purpose.SELECT))
-        check_selection(positions, protocol.query_size, len(pool_rows), run.strategy)
-        picks = pool_rows[positions]
-        clock["select"] = time.perf_counter()
-    write_artifacts(
-        layout.artifacts(run.task, run.strategy, run.seed, following), learned, scored, clock
-    )
-    counts = np.bincount(problem.labels, minlength=data.classes).tolist()
-    write_json(
-        layout.result(run.task, run.strategy, run.seed, n),
-        {
-            "format": 1,
-            "task": run.task,
-            "strategy": run.strategy,
-            "seed": run.seed,
-            "round": n,
-            "labeled": len(chain.labeled),
-            "labeled_per_class": counts,
-            **result,
-            "selected": len(picks),
-        },
-    )
+    clock.mark("train")
+    result = evaluate_on_test(learned, data, problem.compute)
+    clock.mark("evaluate")
+    picks, scored, state_of_selector = np.empty(0, np.int64), None, {}
+    if following != END:
+        scored, selection = choose(run, problem, learned, entry, options, clock)
+        picks, state_of_selector = problem.pool[selection.positions], selection.carry
+    handed_on = {**learned.carry, **state_of_selector}
+    write_artifacts(layout.artifacts(*where, following), learned, scored, clock, handed_on)
+    write_json(layout.result(*where, n), describe(run, n, problem, result, len(picks)))
+    header = chain.links[-1].header
     ledger.write(
-        layout.link(run.task, run.strategy, run.seed, following),
+        layout.link(*where, following),
         picks,
-        data=data.identity,
+        data=header["data"],
         rows=data.rows,
         task=run.task,
         strategy=run.strategy,
         seed=run.seed,
         round_n=following,
-        parent=ledger.read(link),
+        parent=chain.links[-1],
         total=len(chain.labeled) + len(picks),
     )
+
+
+def choose(
+    run: Run,
+    problem: Problem,
+    learned: Learned,
+    entry: catalogue.Strategy,
+    options: dict[str, Any],
+    clock: Clock,
+) -> tuple[Any, Selection]:
+    """Score the pool and select from it: what the scorer gave, and the selection, checked."""
+    pool = Pool(
+        learned.network,
+        problem.batches,
+        problem.pool,
+        problem.rows,
+        problem.generator,
+        problem.labels,
+        problem.classes,
+        problem.task.query_size,
+        problem.round_n,
+        learned.members,
+        problem.carry,
+    )
+    scored = catalogue.bind(entry.scorer, options)(pool)
+    clock.mark("score")
+    select = catalogue.bind(entry.selector, options)
+    chosen = select(scored, problem.task.query_size, problem.generator(Purpose.SELECT))
+    selection = chosen if isinstance(chosen, Selection) else Selection(chosen)
+    check_selection(selection.positions, problem.task.query_size, len(problem.pool), run.strategy)
+    clock.mark("select")
+    return scored, selection
+
+
+def describe(
+    run: Run, n: int, problem: Problem, result: dict[str, Any], selected: int
+) -> dict[str, Any]:
+    """The record of a round, as reports/rounds has it."""
+    return {
+        "format": 1,
+        "task": run.task,
+        "strategy": run.strategy,
+        "seed": run.seed,
+        "round": n,
+        "labeled": len(problem.rows),
+        "labeled_per_class": np.bincount(problem.labels, minlength=problem.classes).tolist(),
+        **result,
+        "selected": selected,
+    }
 
 
 def check_identity(chain: ledger.Chain, data: Prepared) -> None:
@@ -143,31 +179,23 @@ def check_selection(positions: np.ndarray, b: int, candidates: int, strategy: st
         )
 
 
-def make_problem(
-    run: Run,
-    data: Prepared,
-    compute: Compute,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    pool: np.ndarray,
-    n: int,
-) -> Problem:
-    """What the learner of round ``n`` is given."""
-    manifest = data.manifest
-    batches = Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute)
-    handed = carry.read(run.layout.artifacts(run.task, run.strategy, run.seed, n))
+def make_problem(run: Run, data: Prepared, chain: ledger.Chain, n: int) -> Problem:
+    """What the learner of round ``n`` is given: of the labels, only those that were bought."""
+    study, manifest = run.study, data.manifest
+    compute = configure(study.reproducible, study.device, study.threads)
+    used = np.concatenate([chain.labeled, chain.validation.indices])
     return Problem(
-        batches,
-        rows,
-        labels,
-        pool,
+        Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute),
+        chain.labeled,
+        np.asarray(data.array("train_labels"))[chain.labeled],
+        np.setdiff1d(np.arange(data.rows), used),
         data.classes,
         tuple(manifest["shape"]),
-        run.study.task[run.task],
+        study.task[run.task],
         run.seed,
         n,
         compute,
-        handed,
+        carry.read(run.layout.artifacts(run.task, run.strategy, run.seed, n)),
     )
 
 
@@ -179,17 +207,16 @@ def evaluate_on_test(learned: Learned, data: Prepared, compute: Compute) -> dict
     return evaluate(learned.network, batches, labels, data.classes, compute)
 
 
-def write_artifacts(folder: Path, learned: Learned, scored: Any, clock: dict[str, float]) -> None:
+def write_artifacts(
+    folder: Path, learned: Learned, scored: Any, clock: Clock, handed_on: dict[str, np.ndarray]
+) -> None:
     """Weights, scores (where they are one number a candidate), seconds by phase, and the carry."""
-    write_atomically(
-        folder / "model.npz", lambda stream: np.savez(stream, **state(learned.network))
-    )
+    weights = state(learned.network)
+    write_atomically(folder / "model.npz", lambda stream: np.savez(stream, **weights))
     if isinstance(scored, np.ndarray) and scored.ndim == 1:
         write_array(folder / "scores.npy", scored)
-    marks = list(clock.items())
-    seconds = {name: round(at - marks[i][1], 4) for i, (name, at) in enumerate(marks[1:])}
-    write_json(folder / "seconds.json", seconds)
-    carry.write(folder, learned.carry)
+    write_json(folder / "seconds.json", clock.seconds)
+    carry.write(folder, handed_on)
 
 
 @command_line

@@ -115,7 +115,12 @@ class Settings(Section):
     def chosen(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any]]:
         """The catalogue's entry behind a strategy's label, and its settings with defaults."""
         given = dict(self.strategy[label] or {})
-        entry = catalogue.find(given.pop("use", label))
+        name = given.pop("use", label)
+        if not isinstance(name, str):
+            raise UserError(
+                f"strategy.{label}.use is {name!r}; allowed: a strategy's name, or 'module:name'"
+            )
+        entry = catalogue.find(name)
         return entry, catalogue.complete(label, entry, given)
 
     def check_names(self, task: str, strategy: str | None = None, seed: int | None = None) -> None:
@@ -139,9 +144,11 @@ def load(path: Path | str = "params.yaml") -> Settings:
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file in UTF-8") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(raw, dict):
@@ -245,7 +252,7 @@ def _explain(error: ValidationError) -> str:
 
 def _is_branch(part: object) -> bool:
     """pydantic names the branch of a union in the location; that is no key of the user's."""
-    return isinstance(part, str) and bool(re.search(r"constrained|literal\[|function-", part))
+    return isinstance(part, str) and bool(re.match(r"constrained-|literal\[|function-", part))
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:

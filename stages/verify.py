@@ -42,7 +42,7 @@ def verify(root: Path) -> Findings:
     for folder in folders:
         try:
             if (folder / "initial.txt").exists() or (folder / "validation.txt").exists():
-                _check_shared(folder)
+                _check_shared(folder, root)
             else:
                 key = folder.relative_to(splits).as_posix()
                 found.fingerprints[key] = _check_run(folder, root)
@@ -53,12 +53,16 @@ def verify(root: Path) -> Findings:
     return found
 
 
-def _check_shared(folder: Path) -> None:
-    initial, validation = (
-        ledger.read(folder / "initial.txt"),
-        ledger.read(folder / "validation.txt"),
-    )
+def _check_shared(folder: Path, root: Path) -> None:
+    initial = ledger.read(folder / "initial.txt")
+    validation = ledger.read(folder / "validation.txt")
     ledger.check_shared(validation, initial)
+    said = Path(initial.header["task"], f"seed-{initial.header['seed']}")
+    if folder.relative_to(root / "splits") != said:
+        raise UserError(f"{initial.path}: its header belongs under splits/{said}")
+    for path in sorted(folder.iterdir()):
+        if path not in (initial.path, validation.path):
+            raise UserError(f"{path}: not part of the shared sets")
 
 
 def _check_run(folder: Path, root: Path) -> str:
@@ -106,7 +110,7 @@ def _manifest(root: Path, task: str) -> tuple[Path, str] | None:
     try:
         manifest = json.loads(path.read_text())
         return path, f"{manifest['name']} sha256:{manifest['digest']}"
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: not a manifest") from None
 
 

@@ -28,6 +28,7 @@ class Problem:
         seed, round_n: of the run; they key every generator.
         compute: where and how exactly.
         carry: what the last round handed on, arrays by name.
+        part: 0 for the model that is evaluated, 1, 2, ... for further members of a committee.
     """
 
     batches: Batches
@@ -42,14 +43,23 @@ class Problem:
     compute: Compute
     carry: dict[str, np.ndarray] = field(default_factory=dict)
 
+    part: int = 0
+
     def generator(self, purpose: Purpose) -> np.random.Generator:
-        """The generator of one purpose in this round."""
-        return generator(self.seed, purpose, self.round_n)
+        """The generator of one purpose in this round, for this ``part`` of it."""
+        return generator(self.seed, purpose, self.round_n, self.part)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """A trained network, and what the next round's learner wants to find in its carry."""
+    """What training gave.
+
+    Attributes:
+        network: the model that is evaluated.
+        members: further networks, for the scorer alone (a committee).
+        carry: what the next round's learner wants to find.
+    """
 
     network: Network
+    members: tuple[Network, ...] = ()
     carry: dict[str, np.ndarray] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,12 @@ class Pool:
         rows: unlabeled rows, int64, shape (N,), rising.
         labeled: labeled rows, int64, shape (L,).
         generator: the generator of a purpose in this round.
+        labels: labels of the labeled rows, int64, shape (L,).
+        classes: number of classes.
+        query_size: b.
+        round_n: number of this round.
+        members: further networks of a committee.
+        carry: what the last round handed on.
     """
 
     network: Network
@@ -31,6 +37,12 @@ class Pool:
     rows: np.ndarray
     labeled: np.ndarray
     generator: Callable[[Purpose], np.random.Generator]
+    labels: np.ndarray
+    classes: int
+    query_size: int
+    round_n: int
+    members: tuple[Network, ...] = ()
+    carry: dict[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def embeddings(self) -> np.ndarray:
