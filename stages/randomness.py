@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     MC_DROPOUT = 6
     SELECT = 7
     SCORER = 8
+    INSPECT = 9
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

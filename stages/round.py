@@ -28,6 +28,7 @@ from stages.models.batches import Batches
 from stages.process import leave
 from stages.randomness import Purpose
 from stages.scorers.pool import Pool
+from stages.scorers.properties import properties, thumbnails
 from stages.selectors import Selection
 
 
@@ -83,13 +84,13 @@ def _locked(run: Run, n: int, following: int | str) -> None:
     clock.mark("train")
     result = evaluate_on_test(learned, data, problem.compute)
     clock.mark("evaluate")
-    picks, scored, state_of_selector = np.empty(0, np.int64), None, {}
+    picks, scored, state_of_selector, seen = np.empty(0, np.int64), None, {}, {}
     if following != END:
-        scored, selection = choose(run, problem, learned, entry, options, clock)
+        scored, selection, seen = choose(run, problem, learned, entry, options, clock)
         picks, state_of_selector = problem.pool[selection.positions], selection.carry
     handed_on = {**learned.carry, **state_of_selector}
     write_artifacts(layout.artifacts(*where, following), learned, scored, clock, handed_on)
-    write_json(layout.result(*where, n), describe(run, n, problem, result, len(picks)))
+    write_json(layout.result(*where, n), {**describe(run, n, problem, result, len(picks)), **seen})
     header = chain.links[-1].header
     ledger.write(
         layout.link(*where, following),
@@ -112,8 +113,8 @@ def choose(
     entry: catalogue.Strategy,
     options: dict[str, Any],
     clock: Clock,
-) -> tuple[Any, Selection]:
-    """Score the pool and select from it: what the scorer gave, and the selection, checked."""
+) -> tuple[Any, Selection, dict[str, Any]]:
+    """Score and select: what the scorer gave, the selection, and what it looks like."""
     pool = Pool(
         learned.network,
         problem.batches,
@@ -134,7 +135,10 @@ def choose(
     selection = chosen if isinstance(chosen, Selection) else Selection(chosen)
     check_selection(selection.positions, problem.task.query_size, len(problem.pool), run.strategy)
     clock.mark("select")
-    return scored, selection
+    seen: dict[str, Any] = {"selection": properties(pool, selection.positions, problem.task)}
+    if problem.round_n == 0:
+        seen["first_selected"] = thumbnails(pool, selection.positions)
+    return scored, selection, seen
 
 
 def describe(

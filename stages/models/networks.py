@@ -75,7 +75,7 @@ def _lenet(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
     Images of 28x28 are padded by 2, as in the paper (32x32 inputs).
     """
     channels, height, width = shape
-    pad = 2 if height < 32 else 0
+    pad = 2 if min(height, width) < 32 else 0
     rows, columns = ((_pooled(side + 2 * pad - 4, 1) - 4) >> 1 for side in (height, width))
     body = nn.Sequential(
         nn.Conv2d(channels, 6, 5, padding=pad),
