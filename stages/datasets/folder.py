@@ -8,6 +8,7 @@ import numpy as np
 
 from stages.datasets.images import Images
 from stages.errors import UserError
+from stages.progress import progress
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 
@@ -73,7 +74,7 @@ def _read_part(
     if strict and first.shape[1:] != tuple(size):
         raise UserError(_different(files[0], first, size))
     images = np.empty((len(files), *first.shape), np.uint8)
-    for at, path in enumerate(files):
+    for at, path in enumerate(progress(files, f"read {part}", "image")):
         image = _read(path, None if strict else size, channels)
         if image.shape != first.shape:
             raise UserError(_different(path, image, first.shape[1:]))
