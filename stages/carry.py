@@ -7,6 +7,7 @@ nothing. Never pickled.
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -31,5 +32,5 @@ def read(folder: Path) -> dict[str, np.ndarray]:
             return {name: stored[name] for name in stored.files}
     except OSError:
         raise UserError(f"{path}: missing; run dvc repro, or dvc checkout") from None
-    except ValueError:
+    except (ValueError, EOFError, BadZipFile):
         raise UserError(f"{path}: damaged") from None

@@ -22,15 +22,25 @@ pytestmark = pytest.mark.filterwarnings("error")
 TEST_IMAGES = 1000
 
 
-def make_settings(tasks=("digits",), strategies=("random", "entropy", "badge"), seeds=(0, 1, 2),
-                  rounds=3, baseline="random", alpha=0.05):
+def make_settings(
+    tasks=("digits",),
+    strategies=("random", "entropy", "badge"),
+    seeds=(0, 1, 2),
+    rounds=3,
+    baseline="random",
+    alpha=0.05,
+):
     return SimpleNamespace(
-        tasks=list(tasks), strategies=list(strategies), seeds=list(seeds),
-        rounds=[SimpleNamespace(n=n, next=n + 1 if n + 1 < rounds else "end")
-                for n in range(rounds)],
+        tasks=list(tasks),
+        strategies=list(strategies),
+        seeds=list(seeds),
+        rounds=[
+            SimpleNamespace(n=n, next=n + 1 if n + 1 < rounds else "end") for n in range(rounds)
+        ],
         report=SimpleNamespace(margin=0.005, alpha=alpha, baseline=baseline),
         reproducible="portable",
-        task={task: SimpleNamespace(dataset=SimpleNamespace(name="digits")) for task in tasks})
+        task={task: SimpleNamespace(dataset=SimpleNamespace(name="digits")) for task in tasks},
+    )
 
 
 def put(path: Path, record) -> None:
@@ -39,9 +49,20 @@ def put(path: Path, record) -> None:
 
 
 def result(task, strategy, seed, n, labeled, correct):
-    return {"format": 1, "task": task, "strategy": strategy, "seed": seed, "round": n,
-            "labeled": labeled, "test": TEST_IMAGES, "correct": correct,
-            "accuracy": round(correct / TEST_IMAGES, 6), "nll": 0.5, "ece": 0.04, "selected": 10}
+    return {
+        "format": 1,
+        "task": task,
+        "strategy": strategy,
+        "seed": seed,
+        "round": n,
+        "labeled": labeled,
+        "test": TEST_IMAGES,
+        "correct": correct,
+        "accuracy": round(correct / TEST_IMAGES, 6),
+        "nll": 0.5,
+        "ece": 0.04,
+        "selected": 10,
+    }
 
 
 def make_study(root, settings, correct=None, full=True, seals=True, manifests=True):
@@ -52,27 +73,47 @@ def make_study(root, settings, correct=None, full=True, seals=True, manifests=Tr
             for seed in settings.seeds:
                 for item in settings.rounds:
                     noise = int(rng.integers(-9, 10))
-                    right = (correct(number, seed, item.n) if correct else
-                             500 + 100 * item.n + 20 * number * item.n + noise)
-                    put(root / f"reports/rounds/{task}/{strategy}/seed-{seed}/round-{item.n}.json",
-                        result(task, strategy, seed, item.n, 10 + 10 * item.n, right))
+                    right = (
+                        correct(number, seed, item.n)
+                        if correct
+                        else 500 + 100 * item.n + 20 * number * item.n + noise
+                    )
+                    put(
+                        root / f"reports/rounds/{task}/{strategy}/seed-{seed}/round-{item.n}.json",
+                        result(task, strategy, seed, item.n, 10 + 10 * item.n, right),
+                    )
                 if seals:
-                    put(root / f"splits/{task}/{strategy}/seed-{seed}/round-end.txt",
-                        f"# task: {task}\n# strategy: {strategy}\n# seed: {seed}\n")
+                    put(
+                        root / f"splits/{task}/{strategy}/seed-{seed}/round-end.txt",
+                        f"# task: {task}\n# strategy: {strategy}\n# seed: {seed}\n",
+                    )
         if full:
             for seed in settings.seeds:
-                put(root / f"reports/rounds/{task}/seed-{seed}/full.json",
-                    result(task, "full", seed, None, 1437, 950 + seed))
+                put(
+                    root / f"reports/rounds/{task}/seed-{seed}/full.json",
+                    result(task, "full", seed, None, 1437, 950 + seed),
+                )
         if manifests:
-            put(root / f"data/{task}/manifest.json",
-                {"name": "digits", "digest": "abc123", "source": "somewhere", "license": "CC0",
-                 "classes": ["0", "1"], "train": 1437, "test": TEST_IMAGES})
+            put(
+                root / f"data/{task}/manifest.json",
+                {
+                    "name": "digits",
+                    "digest": "abc123",
+                    "source": "somewhere",
+                    "license": "CC0",
+                    "classes": ["0", "1"],
+                    "train": 1437,
+                    "test": TEST_IMAGES,
+                },
+            )
 
 
 def outputs(root):
-    return {path.relative_to(root).as_posix(): path.read_bytes()
-            for path in sorted((root / "reports").rglob("*"))
-            if path.is_file() and "rounds" not in path.parts}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted((root / "reports").rglob("*"))
+        if path.is_file() and "rounds" not in path.parts
+    }
 
 
 def read(root, name):
@@ -85,11 +126,24 @@ def test_everything_is_written_twice_the_same(tmp_path):
     report(settings, tmp_path)
     first = outputs(tmp_path)
     expected = {"reports/report.md", "reports/curve.csv", "reports/metrics.json"}
-    expected |= {f"reports/figures/accuracy-{task}.{kind}"
-                 for task in settings.tasks for kind in ("svg", "png")}
-    expected |= {f"reports/tables/{name}.csv" for name in
-                 ("summary", "aubc", "win_tie_loss", "assumptions", "kruskal_wallis",
-                  "games_howell", "verdicts", "fingerprints")}
+    expected |= {
+        f"reports/figures/accuracy-{task}.{kind}"
+        for task in settings.tasks
+        for kind in ("svg", "png")
+    }
+    expected |= {
+        f"reports/tables/{name}.csv"
+        for name in (
+            "summary",
+            "aubc",
+            "win_tie_loss",
+            "assumptions",
+            "kruskal_wallis",
+            "games_howell",
+            "verdicts",
+            "fingerprints",
+        )
+    }
     assert set(first) == expected
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path, elsewhere, ignore=shutil.ignore_patterns("elsewhere"))
@@ -113,13 +167,28 @@ def test_numbers_of_a_study_by_hand(tmp_path):
     assert summary.loc["random", "aubc_mean"] == "0.550000"
     assert summary.loc["random", "aubc_std"] == "0.070711"
     assert summary.loc["entropy", ["aubc_mean", "aubc_rank", "final_mean", "n"]].tolist() == [
-        "0.650000", "1", "0.850000", "2"]
+        "0.650000",
+        "1",
+        "0.850000",
+        "2",
+    ]
     assert summary.index[-1] == "full"
     assert summary.loc["full", ["aubc_mean", "aubc_rank", "final_mean"]].tolist() == [
-        "n/a", "n/a", "0.950500"]
+        "n/a",
+        "n/a",
+        "0.950500",
+    ]
     curve = read(tmp_path, "curve.csv")
-    assert curve.iloc[0].tolist() == ["digits", "random", "10", "0.450000", "0.070711",
-                                      "0.379289", "0.520711", "2"]
+    assert curve.iloc[0].tolist() == [
+        "digits",
+        "random",
+        "10",
+        "0.450000",
+        "0.070711",
+        "0.379289",
+        "0.520711",
+        "2",
+    ]
     metrics = json.loads((tmp_path / "reports/metrics.json").read_text())
     assert metrics["digits"]["entropy"] == {"aubc": 0.65, "final_accuracy": 0.85}
     counts = read(tmp_path, "tables/win_tie_loss.csv").set_index("strategy")
@@ -156,11 +225,21 @@ def test_missing_results_are_named_and_nothing_is_written(tmp_path):
     assert outputs(tmp_path) == {}
 
 
-@pytest.mark.parametrize("change, word", [
-    ("{", "JSON"), ("[]", "format"), ({"format": 2}, "format"), ({"seed": 9}, "seed is 9"),
-    ({"strategy": "random"}, "strategy"), ({"correct": 1}, "accuracy"), ({"labeled": -1}, "count"),
-    ({"accuracy": float("nan")}, "fraction"), ({"accuracy": True}, "fraction"),
-    ({"labeled": 5}, "fewer")])
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        ("{", "JSON"),
+        ("[]", "format"),
+        ({"format": 2}, "format"),
+        ({"seed": 9}, "seed is 9"),
+        ({"strategy": "random"}, "strategy"),
+        ({"correct": 1}, "accuracy"),
+        ({"labeled": -1}, "count"),
+        ({"accuracy": float("nan")}, "fraction"),
+        ({"accuracy": True}, "fraction"),
+        ({"labeled": 5}, "fewer"),
+    ],
+)
 def test_damaged_results_are_named(tmp_path, change, word):
     settings = make_settings()
     make_study(tmp_path, settings)
@@ -202,20 +281,33 @@ def test_stale_outputs_go_and_others_stay(tmp_path):
     assert not [name for name in names if "/." in name]
 
 
-@pytest.mark.parametrize("arguments, study, phrases", [
-    ({"seeds": (4,)}, {}, ["With one seed there is no spread", "no order of strategies"]),
-    ({"seeds": (4, 5)}, {}, ["With two seeds Shapiro-Wilk"]),
-    ({"strategies": ("entropy",), "baseline": "entropy"}, {}, ["nothing to compare"]),
-    ({"strategies": ("entropy", "badge")}, {}, ["`random` is not among the strategies"]),
-    ({"rounds": 1}, {}, ["Main findings"]),
-    ({"seeds": (0, 1, 2, 3)}, {"correct": lambda s, k, n: 700},
-     ["All seeds agree exactly", "all 3 strategies have the same mean AUBC",
-      "Kruskal-Wallis is n/a in 4 places"]),
-    ({}, {"correct": lambda s, k, n: 700 + s}, ["no test is possible for `entropy` and `badge`"]),
-    ({}, {"correct": lambda s, k, n: 700 + s * k}, ["All seeds agree exactly"]),
-    ({}, {"full": False}, ["so the Full row and line are left out"]),
-    ({}, {"seals": False, "manifests": False}, ["no seal", "no manifest"]),
-])
+@pytest.mark.parametrize(
+    "arguments, study, phrases",
+    [
+        ({"seeds": (4,)}, {}, ["With one seed there is no spread", "no order of strategies"]),
+        ({"seeds": (4, 5)}, {}, ["With two seeds Shapiro-Wilk"]),
+        ({"strategies": ("entropy",), "baseline": "entropy"}, {}, ["nothing to compare"]),
+        ({"strategies": ("entropy", "badge")}, {}, ["`random` is not among the strategies"]),
+        ({"rounds": 1}, {}, ["Main findings"]),
+        (
+            {"seeds": (0, 1, 2, 3)},
+            {"correct": lambda s, k, n: 700},
+            [
+                "All seeds agree exactly",
+                "all 3 strategies have the same mean AUBC",
+                "Kruskal-Wallis is n/a in 4 places",
+            ],
+        ),
+        (
+            {},
+            {"correct": lambda s, k, n: 700 + s},
+            ["no test is possible for `entropy` and `badge`"],
+        ),
+        ({}, {"correct": lambda s, k, n: 700 + s * k}, ["All seeds agree exactly"]),
+        ({}, {"full": False}, ["so the Full row and line are left out"]),
+        ({}, {"seals": False, "manifests": False}, ["no seal", "no manifest"]),
+    ],
+)
 def test_small_and_degenerate_studies_get_a_report(tmp_path, arguments, study, phrases):
     settings = make_settings(**arguments)
     make_study(tmp_path, settings, **study)
@@ -233,8 +325,10 @@ def test_a_chain_that_stops_growing_counts_each_budget_once(tmp_path):
     make_study(tmp_path, settings)
     for seed in (0, 1):
         for n, labeled, right in ((0, 10, 400), (1, 30, 600), (2, 30, 700)):
-            put(tmp_path / f"reports/rounds/digits/random/seed-{seed}/round-{n}.json",
-                result("digits", "random", seed, n, labeled, right))
+            put(
+                tmp_path / f"reports/rounds/digits/random/seed-{seed}/round-{n}.json",
+                result("digits", "random", seed, n, labeled, right),
+            )
     runs = tables.runs_table(records.read_rounds(settings, tmp_path))
     assert runs["aubc"].tolist() == [0.55, 0.55]
     assert runs["final_accuracy"].tolist() == [0.7, 0.7]
@@ -244,18 +338,26 @@ def test_strategy_order_changes_the_display_only(tmp_path):
     settings = make_settings(strategies=("random", "entropy", "badge", "margin"))
     make_study(tmp_path, settings)
     turned = make_settings(strategies=("margin", "badge", "random", "entropy"))
-    built = [tables.build(records.read_rounds(s, tmp_path), records.read_full(s, tmp_path), s)
-             for s in (settings, turned)]
-    for name in ("curve", "aubc", "summary", "win_tie_loss", "assumptions", "verdicts",
-                 "kruskal_wallis"):
+    built = [
+        tables.build(records.read_rounds(s, tmp_path), records.read_full(s, tmp_path), s)
+        for s in (settings, turned)
+    ]
+    for name in (
+        "curve",
+        "aubc",
+        "summary",
+        "win_tie_loss",
+        "assumptions",
+        "verdicts",
+        "kruskal_wallis",
+    ):
         lines = [sorted(tables.to_csv(made[name]).splitlines()) for made in built]
         assert lines[0] == lines[1], name
 
 
 def test_numbers_are_printed_with_fixed_decimals():
     table = pd.DataFrame({"a": [-1e-9, np.nan, 0.1], "n": [1, 2, 3], "df": [2.0, 3.5, np.nan]})
-    assert tables.to_csv(table) == ("a,n,df\n0.000000,1,2.0000\nn/a,2,3.5000\n"
-                                    "0.100000,3,n/a\n")
+    assert tables.to_csv(table) == ("a,n,df\n0.000000,1,2.0000\nn/a,2,3.5000\n0.100000,3,n/a\n")
 
 
 def test_no_two_strategies_look_alike():
@@ -267,8 +369,15 @@ def test_no_two_strategies_look_alike():
 def test_figures_ignore_the_users_matplotlib_settings(tmp_path):
     import matplotlib
 
-    curve = pd.DataFrame({"strategy": ["a", "a"], "labeled": [10, 20], "accuracy": [0.5, 0.6],
-                          "low": [0.4, 0.5], "high": [0.6, 0.7]})
+    curve = pd.DataFrame(
+        {
+            "strategy": ["a", "a"],
+            "labeled": [10, 20],
+            "accuracy": [0.5, 0.6],
+            "low": [0.4, 0.5],
+            "high": [0.6, 0.7],
+        }
+    )
 
     def draw():
         return figures.accuracy_figure(curve, 0.9, title="t", strategies=["a"], baseline="a")

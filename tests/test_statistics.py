@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 # --- measures ---------------------------------------------------------------------------------
 
+
 def test_aubc_by_hand_on_unequal_batches():
     # 10 * 0.5 + 30 * 0.7 = 26 over a range of 40.
     assert aubc([10, 20, 50], [0.4, 0.6, 0.8]) == pytest.approx(26 / 40, abs=1e-15)
@@ -35,8 +36,16 @@ def test_aubc_of_a_constant_curve_is_the_constant(labeled):
     assert aubc(labeled, [0.8] * len(labeled)) == pytest.approx(0.8, abs=1e-15)
 
 
-@pytest.mark.parametrize("labeled, accuracy", [([], []), ([1, 2], [0.5]), ([2, 2], [0.5, 0.6]),
-                                               ([3, 1], [0.5, 0.6]), ([[1, 2]], [[0.1, 0.2]])])
+@pytest.mark.parametrize(
+    "labeled, accuracy",
+    [
+        ([], []),
+        ([1, 2], [0.5]),
+        ([2, 2], [0.5, 0.6]),
+        ([3, 1], [0.5, 0.6]),
+        ([[1, 2]], [[0.1, 0.2]]),
+    ],
+)
 def test_aubc_rejects_what_is_no_curve(labeled, accuracy):
     with pytest.raises(ValueError):
         aubc(labeled, accuracy)
@@ -58,6 +67,7 @@ def test_ranks_share_ties_and_ignore_float_noise():
 
 # --- assumptions ------------------------------------------------------------------------------
 
+
 def test_brown_forsythe_by_hand():
     # Distances to the medians 2 and 4 are (1, 0, 4) and (3, 0, 6), with means 5/3 and 3:
     # between 3 * 2 * (2/3)^2 = 8/3 with 1 df, within 26/3 + 18 = 80/3 with 4 df, so W = 0.4.
@@ -66,8 +76,9 @@ def test_brown_forsythe_by_hand():
     assert p == pytest.approx(stats.f.sf(0.4, 1, 4))
 
 
-@pytest.mark.parametrize("groups", [[[1, 2, 3]], [[1, 2], [3, 5]], [[1, 1, 1], [2, 2, 2]],
-                                    [[1, 1, 2, 2], [5, 5, 8, 8]]])
+@pytest.mark.parametrize(
+    "groups", [[[1, 2, 3]], [[1, 2], [3, 5]], [[1, 1, 1], [2, 2, 2]], [[1, 1, 2, 2], [5, 5, 8, 8]]]
+)
 def test_brown_forsythe_says_when_it_cannot(groups):
     assert np.isnan(brown_forsythe(groups)).all()
 
@@ -82,6 +93,7 @@ def test_shapiro_wilk_on_the_example_of_its_paper():
 
 
 # --- Kruskal-Wallis ---------------------------------------------------------------------------
+
 
 def test_kruskal_wallis_by_hand_ranks():
     # Ranks (1, 2, 3), (4, 5, 6), (7, 8, 9): H = 12/90 * (36 + 225 + 576)/3 - 30 = 7.2.
@@ -99,16 +111,26 @@ def test_kruskal_wallis_corrects_ties_by_hand():
     assert found["h"] == pytest.approx(27 / 7 / (33 / 35))
 
 
-@pytest.mark.parametrize("groups", [{}, {"a": [1, 2, 3]}, {"a": [1], "b": [2]},
-                                    {"a": [1, 2], "b": [2]}, {"a": [1, 1], "b": [1, 1]}])
+@pytest.mark.parametrize(
+    "groups",
+    [
+        {},
+        {"a": [1, 2, 3]},
+        {"a": [1], "b": [2]},
+        {"a": [1, 2], "b": [2]},
+        {"a": [1, 1], "b": [1, 1]},
+    ],
+)
 def test_kruskal_wallis_says_when_it_cannot(groups):
     assert np.isnan(kruskal_wallis(groups)["p"])
 
 
 # --- Games-Howell -----------------------------------------------------------------------------
 
+
 def studentized_range_tail(q, k, df):
     """P(Q > q) by direct integration over the normal range and the scale chi/sqrt(df)."""
+
     def range_cdf(w):
         z = np.linspace(-8, 8, 1601)
         spread = special.ndtr(z + w) - special.ndtr(z)
@@ -119,8 +141,11 @@ def studentized_range_tail(q, k, df):
     return 1 - integrate.simpson(density * [range_cdf(q * x) for x in s], x=s)
 
 
-GROUPS = {"a": [24.5, 23.5, 26.4, 27.1, 29.9], "b": [28.4, 34.2, 29.5, 32.2, 30.1, 41.0],
-          "c": [26.1, 28.3, 24.3]}
+GROUPS = {
+    "a": [24.5, 23.5, 26.4, 27.1, 29.9],
+    "b": [28.4, 34.2, 29.5, 32.2, 30.1, 41.0],
+    "c": [26.1, 28.3, 24.3],
+}
 
 
 def test_games_howell_against_its_formulas_integrated_directly():
@@ -164,39 +189,72 @@ def test_many_pairs_get_the_same_intervals_as_few():
     for row in table.iloc[[0, 13, 27]].itertuples():
         q = stats.studentized_range.ppf(0.95, 8, row.df)
         assert row.high - row.difference == pytest.approx(
-            q * row.standard_error / np.sqrt(2), rel=1e-7)
+            q * row.standard_error / np.sqrt(2), rel=1e-7
+        )
 
 
 # Munjal et al. 2022: accuracy in % over 5 initial sets x 5 runs, pooled from the set means and
 # deviations of supplementary Tables 7-11 (CIFAR-10, 40% labeled) and 12-16 (CIFAR-100, 30%);
 # verdicts against RSB of Table 1. UC at CIFAR-10 40% is printed "<RSB", against its own numbers.
 MUNJAL = [
-    ({"RSB": (83.0700, 0.9178), "Coreset": (83.2360, 1.3085), "DBAL": (84.6320, 1.2528),
-      "BALD": (84.6860, 0.7129), "VAAL": (82.6240, 0.8471), "QBC": (85.1480, 0.8967),
-      "UC": (85.0240, 0.7898)},
-     {"Coreset": "undetermined", "DBAL": "better", "BALD": "better", "VAAL": "undetermined",
-      "QBC": "better", "UC": "better"}),
-    ({"RSB": (51.6320, 1.3879), "Coreset": (52.3620, 1.6887), "DBAL": (50.7320, 1.5941),
-      "BALD": (52.0820, 1.1421), "VAAL": (49.4240, 2.1120), "QBC": (53.2540, 0.6428),
-      "UC": (52.5380, 1.4933)},
-     {"Coreset": "undetermined", "DBAL": "undetermined", "BALD": "undetermined",
-      "VAAL": "worse", "QBC": "better", "UC": "undetermined"}),
+    (
+        {
+            "RSB": (83.0700, 0.9178),
+            "Coreset": (83.2360, 1.3085),
+            "DBAL": (84.6320, 1.2528),
+            "BALD": (84.6860, 0.7129),
+            "VAAL": (82.6240, 0.8471),
+            "QBC": (85.1480, 0.8967),
+            "UC": (85.0240, 0.7898),
+        },
+        {
+            "Coreset": "undetermined",
+            "DBAL": "better",
+            "BALD": "better",
+            "VAAL": "undetermined",
+            "QBC": "better",
+            "UC": "better",
+        },
+    ),
+    (
+        {
+            "RSB": (51.6320, 1.3879),
+            "Coreset": (52.3620, 1.6887),
+            "DBAL": (50.7320, 1.5941),
+            "BALD": (52.0820, 1.1421),
+            "VAAL": (49.4240, 2.1120),
+            "QBC": (53.2540, 0.6428),
+            "UC": (52.5380, 1.4933),
+        },
+        {
+            "Coreset": "undetermined",
+            "DBAL": "undetermined",
+            "BALD": "undetermined",
+            "VAAL": "worse",
+            "QBC": "better",
+            "UC": "undetermined",
+        },
+    ),
 ]
 
 
 @pytest.mark.parametrize("published, expected", MUNJAL)
 def test_verdicts_of_munjal_table_1(published, expected):
     means, stds = zip(*published.values(), strict=True)
-    table = games_howell_from_summary(list(published), means, stds, [25] * 7, baseline="RSB",
-                                      interval=False)
-    found = {row.first_: verdict(row.difference, row.standard_error, row.p, 0.05)
-             for row in table.rename(columns={"first": "first_"}).itertuples()}
+    table = games_howell_from_summary(
+        list(published), means, stds, [25] * 7, baseline="RSB", interval=False
+    )
+    found = {
+        row.first_: verdict(row.difference, row.standard_error, row.p, 0.05)
+        for row in table.rename(columns={"first": "first_"}).itertuples()
+    }
     assert found == expected
 
 
 def test_zero_variance_in_one_group_or_in_both():
-    table = games_howell({"flat": [0.5] * 3, "same": [0.5] * 3, "other": [0.6] * 3,
-                          "noisy": [0.1, 0.2, 0.3]})
+    table = games_howell(
+        {"flat": [0.5] * 3, "same": [0.5] * 3, "other": [0.6] * 3, "noisy": [0.1, 0.2, 0.3]}
+    )
     found = {(row["first"], row["second"]): row for _, row in table.iterrows()}
     one = found["flat", "noisy"]
     assert one["df"] == pytest.approx(2) and 0 < one["p"] < 1
@@ -228,8 +286,11 @@ def test_games_howell_rejects_bad_input():
         games_howell_from_summary(["a", "b"], [1, 2], [1, 1], [3, 3], baseline="c")
 
 
-SAMPLES = st.lists(st.lists(st.integers(0, 1000).map(lambda x: x / 1000), min_size=2, max_size=4),
-                   min_size=2, max_size=4)
+SAMPLES = st.lists(
+    st.lists(st.integers(0, 1000).map(lambda x: x / 1000), min_size=2, max_size=4),
+    min_size=2,
+    max_size=4,
+)
 
 
 @settings(max_examples=15, deadline=None)
@@ -240,21 +301,24 @@ def test_comparisons_do_not_depend_on_the_order_of_strategies(samples, random):
     random.shuffle(names)
     shuffled = {name: groups[name] for name in names}
     table = games_howell(groups, interval=False)
-    other = {(row["first"], row["second"]): row
-             for _, row in games_howell(shuffled, interval=False).iterrows()}
+    other = {
+        (row["first"], row["second"]): row
+        for _, row in games_howell(shuffled, interval=False).iterrows()
+    }
     for _, row in table.iterrows():
         key = (row["first"], row["second"])
         sign, twin = (1, other[key]) if key in other else (-1, other[key[::-1]])
         assert row["difference"] == pytest.approx(sign * twin["difference"], abs=1e-12)
         assert row["t"] == pytest.approx(sign * twin["t"], nan_ok=True)
         assert row["p"] == pytest.approx(twin["p"], abs=1e-8, nan_ok=True)
-    assert kruskal_wallis(groups)["p"] == pytest.approx(
-        kruskal_wallis(shuffled)["p"], nan_ok=True)
+    assert kruskal_wallis(groups)["p"] == pytest.approx(kruskal_wallis(shuffled)["p"], nan_ok=True)
     assert brown_forsythe(samples)[1] == pytest.approx(
-        brown_forsythe(list(shuffled.values()))[1], nan_ok=True)
+        brown_forsythe(list(shuffled.values()))[1], nan_ok=True
+    )
 
 
 # --- win, tie, loss ---------------------------------------------------------------------------
+
 
 def test_margin_is_exact():
     assert 0.8050 - 0.8000 > 0.005
@@ -277,8 +341,9 @@ def test_scores_are_rounded_to_units_without_float_noise():
 
 
 def test_win_tie_loss_counts_and_missing_cells():
-    scores = pd.DataFrame({"a": [0.90, 0.80], "b": [0.895, np.nan], "c": [0.5, np.nan]},
-                          index=["one", "two"])
+    scores = pd.DataFrame(
+        {"a": [0.90, 0.80], "b": [0.895, np.nan], "c": [0.5, np.nan]}, index=["one", "two"]
+    )
     table = win_tie_loss(scores).set_index("strategy")
     assert table.loc["a"].tolist() == [3, 1, 0, 7, 1]
     assert table.loc["b"].tolist() == [1, 2, 1, 4, 2]
@@ -289,8 +354,12 @@ def test_win_tie_loss_counts_and_missing_cells():
 @given(st.integers(1, 4), st.integers(1, 5), st.data())
 def test_win_tie_loss_balances_and_ignores_order(tasks, strategies, data):
     cell = st.one_of(st.just(float("nan")), st.integers(0, 10000).map(lambda x: x / 1e4))
-    scores = pd.DataFrame({f"s{i}": data.draw(st.lists(cell, min_size=tasks, max_size=tasks))
-                           for i in range(strategies)})
+    scores = pd.DataFrame(
+        {
+            f"s{i}": data.draw(st.lists(cell, min_size=tasks, max_size=tasks))
+            for i in range(strategies)
+        }
+    )
     table = win_tie_loss(scores).set_index("strategy")
     assert table["wins"].sum() == table["losses"].sum()
     assert table["ties"].sum() % 2 == 0

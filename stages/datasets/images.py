@@ -91,15 +91,19 @@ class Prepared:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """manifest.json."""
+        path = self.folder / "manifest.json"
         try:
-            return json.loads((self.folder / "manifest.json").read_text())
+            manifest = json.loads(path.read_text(encoding="utf-8"))
         except OSError:
             raise UserError(
-                f"{self.folder / 'manifest.json'}: missing; run the stage prepare "
-                f"(dvc repro prepare) first"
+                f"{path}: missing; run the stage prepare (dvc repro prepare) first"
             ) from None
         except ValueError:
-            raise UserError(f"{self.folder / 'manifest.json'}: not valid JSON") from None
+            raise UserError(f"{path}: not valid JSON") from None
+        needed = {"name", "digest", "train", "shape", "classes", "mean", "std"}
+        if not isinstance(manifest, dict) or not needed <= manifest.keys():
+            raise UserError(f"{path}: not a manifest; run the stage prepare (dvc repro prepare)")
+        return manifest
 
     def array(self, part: str) -> np.ndarray:
         """One of ``train_images``, ``train_labels``, ``test_images``, ``test_labels``."""
@@ -109,7 +113,7 @@ class Prepared:
             return np.load(path, mmap_mode="c", allow_pickle=False)
         except OSError:
             raise UserError(f"{path}: missing; run dvc repro prepare, or dvc checkout") from None
-        except ValueError:
+        except (ValueError, EOFError):
             raise UserError(f"{path}: not a whole .npy file") from None
 
     @property

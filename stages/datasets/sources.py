@@ -17,6 +17,8 @@ DIGESTS = {
     "mnist": "f03f67b1b8911ec41cbced5619d373025b283872e9aca9f1a33b78c4e4a82345",
     "fashion_mnist": "4534a8a413eff65ac48ea6d77aeb47bd49d44cf9cad2a951a3d8866c8831a711",
 }
+# What torchvision raises for files that are missing, and for damaged ones.
+UNREADABLE = (RuntimeError, OSError, ValueError, LookupError, TypeError, AssertionError)
 TORCHVISION = {
     "mnist": ("MNIST", "http://yann.lecun.com/exdb/mnist/", "CC BY-SA 3.0"),
     "fashion_mnist": ("FashionMNIST", "https://github.com/zalandoresearch/fashion-mnist", "MIT"),
@@ -78,7 +80,7 @@ def _torchvision(settings: Dataset) -> Images:
     for train in (True, False):
         try:
             arrays += _arrays(getattr(datasets, kind)(root, train=train, download=False))
-        except RuntimeError:
+        except UNREADABLE:
             if not settings.download:
                 raise UserError(
                     f"{root}: the files of {settings.name} are missing or damaged and "
@@ -125,7 +127,7 @@ def _download(kind: str, root: Path, train: bool, name: str) -> object:
 
     try:
         return getattr(datasets, kind)(root, train=train, download=True)
-    except (OSError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{name}: not under {root} and the download failed ({error}); put "
             f"{_expected(kind)} there or set dataset.root"

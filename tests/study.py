@@ -1,0 +1,124 @@
+"""Small studies for the tests: settings derived from the repository's own, data cut from digits."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from stages import ledger
+
+REPO = Path(__file__).resolve().parents[1]
+DATA = "toy sha256:" + "ab" * 32
+
+
+def tree(**changes: Any) -> dict[str, Any]:
+    """The repository's params.yaml with a tiny study in it; ``changes`` as in :func:`edit`."""
+    settings = yaml.safe_load((REPO / "params.yaml").read_text(encoding="utf-8"))
+    settings |= {
+        "reproducible": "portable",
+        "device": "cpu",
+        "threads": 1,
+        "tasks": ["digits"],
+        "strategies": ["random", "entropy"],
+        "seeds": [0, 1],
+        "rounds": rounds(3),
+    }
+    settings["task"] = {
+        "digits": {
+            "dataset": {"name": "digits"},
+            "split": {"initial": 12, "validation": 5, "balanced": False},
+            "query_size": 6,
+            "model": {"name": "small_cnn", "dropout": 0.3},
+            "epochs": 2,
+            "batch_size": 8,
+            "optimizer": "adam",
+            "learning_rate": 0.003,
+        }
+    }
+    return edit(settings, changes)
+
+
+def rounds(count: int) -> list[dict[str, Any]]:
+    """The chain of ``count`` rounds."""
+    return [{"n": n, "next": n + 1 if n + 1 < count else "end"} for n in range(count)]
+
+
+def edit(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A copy with values set by path, ``task__digits__epochs=3``; ``DROP`` takes a key out."""
+    settings = copy.deepcopy(settings)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = settings
+        for part in parents:
+            place = place.setdefault(part, {})
+        if value is DROP:
+            del place[last]
+        else:
+            place[last] = value
+    return settings
+
+
+DROP = object()
+
+
+def write_params(root: Path, settings: dict[str, Any]) -> Path:
+    """Write params.yaml under ``root``."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "params.yaml"
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def write_chain(
+    root: Path,
+    selections: list[list[int]],
+    *,
+    validation: list[int],
+    initial: list[int],
+    rows: int = 50,
+    task: str = "toy",
+    strategy: str = "random",
+    seed: int = 0,
+    data: str = DATA,
+) -> list[ledger.Link]:
+    """A sealed chain: both shared files, round-0, one link for each selection, the seal."""
+    shared, own = root / "splits" / task / f"seed-{seed}", root / "splits" / task / strategy
+    common = {"data": data, "rows": rows, "task": task, "seed": seed}
+    links: list[ledger.Link] = []
+
+    def append(path: Path, name: int | str, by: str, indices: list[int], total: int) -> None:
+        links.append(
+            ledger.write(
+                path,
+                np.array(indices, np.int64),
+                strategy=by,
+                round_n=name,
+                parent=links[-1] if links else None,
+                total=total,
+                **common,
+            )
+        )
+
+    append(shared / "validation.txt", "validation", ledger.SHARED, validation, 0)
+    append(shared / "initial.txt", "initial", ledger.SHARED, initial, len(initial))
+    total, steps = len(initial), [[], *selections, []]
+    for n, indices in enumerate(steps):
+        total += len(indices)
+        name = "end" if n == len(steps) - 1 else n
+        append(own / f"seed-{seed}" / f"round-{name}.txt", name, strategy, indices, total)
+    return links
+
+
+def grow(study: Any, root: Path, task: str, strategy: str, seed: int) -> None:
+    """Run a chain from start to seal, without DVC."""
+    from stages.layout import Layout
+    from stages.round import Run, run_round
+    from stages.start import start
+
+    start(study, root, task, strategy, seed)
+    for item in study.rounds:
+        run_round(Run(study, Layout(root), task, strategy, seed), item.n, item.next)

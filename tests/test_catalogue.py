@@ -1,0 +1,339 @@
+"""What every strategy of the catalogue must do, and what none may: look at a label of the pool."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from study import REPO, tree, write_params
+
+from stages import catalogue, ledger, settings
+from stages.datasets import Images, load
+from stages.datasets.images import PARTS
+from stages.errors import UserError
+from stages.files import write_array, write_json
+from stages.layout import Layout
+from stages.round import Run, check_selection, run_round
+from stages.split import split
+from stages.start import start
+
+NAMES = list(catalogue.STRATEGIES)
+SEEDS = (0, 1)
+B = 6
+
+
+def images(hide_from: np.ndarray | None = None) -> Images:
+    """The first digits; with ``hide_from``, the labels of all other training rows are permuted."""
+    whole = load(settings.Dataset(name="digits"))
+    labels = whole.train_labels[:150].copy()
+    if hide_from is not None:
+        hidden = np.setdiff1d(np.arange(150), hide_from)
+        labels[hidden] = np.random.default_rng(5).permutation(labels[hidden])
+    return dataclasses.replace(
+        whole,
+        train_images=whole.train_images[:150],
+        train_labels=labels,
+        test_images=whole.test_images[:40],
+        test_labels=whole.test_labels[:40],
+    )
+
+
+def write_data(folder: Path, content: Images) -> None:
+    for part in PARTS:
+        write_array(folder / f"{part}.npy", getattr(content, part))
+    write_json(folder / "manifest.json", content.manifest())
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """Small data and the shared sets of two seeds, all strategies in the settings."""
+    root = tmp_path_factory.mktemp("catalogue")
+    repository = yaml.safe_load((REPO / "params.yaml").read_text(encoding="utf-8"))["strategy"]
+    read = settings.load(
+        write_params(
+            root,
+            tree(strategies=NAMES, strategy={name: repository.get(name) or {} for name in NAMES}),
+        )
+    )
+    write_data(root / "data/digits", images())
+    for seed in SEEDS:
+        split(read, root, "digits", seed)
+    return root
+
+
+@pytest.fixture(scope="module")
+def first_rounds(study):
+    """Runs the first round of a strategy and a seed, once."""
+    done: dict[tuple[str, int], Path] = {}
+
+    def run(name: str, seed: int) -> Path:
+        if (name, seed) not in done:
+            first_round(study, name, seed)
+            done[name, seed] = study
+        return study
+
+    return run
+
+
+def first_round(root: Path, name: str, seed: int) -> None:
+    read = settings.load(root / "params.yaml")
+    start(read, root, "digits", name, seed)
+    run_round(Run(read, Layout(root), "digits", name, seed), 0, 1)
+
+
+def picks_of(root: Path, name: str, seed: int) -> np.ndarray:
+    return ledger.read(Layout(root).link("digits", name, seed, 1)).indices
+
+
+def scores_of(root: Path, name: str, seed: int) -> bytes | None:
+    path = Layout(root).artifacts("digits", name, seed, 1) / "scores.npy"
+    return path.read_bytes() if path.exists() else None
+
+
+def result_of(root: Path, name: str, seed: int) -> dict:
+    return json.loads(Layout(root).result("digits", name, seed, 0).read_text())
+
+
+# the table
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry_is_complete(name):
+    entry = catalogue.STRATEGIES[name]
+    assert entry.source.strip()
+    assert entry.family in ("uncertainty", "diversity", "hybrid", "baseline")
+    functions = [catalogue.load(path) for path in (entry.learner, entry.scorer, entry.selector)]
+    assert all(callable(function) and function.__doc__ for function in functions)
+    taken = [inspect.signature(function).parameters for function in functions]
+    for key in entry.settings:
+        assert any(key in names for names in taken), f"nobody reads the setting {key}"
+    assert set(entry.least) | set(entry.choices) <= set(entry.settings)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_allowed(name):
+    entry = catalogue.STRATEGIES[name]
+    assert catalogue.complete(name, entry, dict(entry.settings)) == entry.settings
+
+
+def test_params_lists_the_whole_catalogue():
+    written = yaml.safe_load((REPO / "params.yaml").read_text(encoding="utf-8"))["strategy"]
+    missing = [name for name in NAMES if name not in written]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_strategy_that_samples_dropout_says_so(name):
+    """Without a dropout layer all passes would be equal."""
+    entry = catalogue.STRATEGIES[name]
+    assert entry.needs_dropout or "passes" not in entry.settings
+
+
+# the contract
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_strategy_takes_the_right_number_of_unlabeled_rows(name, first_rounds):
+    root = first_rounds(name, 0)
+    chain = ledger.walk(Layout(root).link("digits", name, 0, 1))
+    picks = chain.links[-1].indices
+    assert len(picks) == len(set(picks.tolist())) == B
+    assert ((picks >= 0) & (picks < 150)).all()
+    assert not np.isin(picks, chain.initial.indices).any()
+    assert not np.isin(picks, chain.validation.indices).any()
+    assert len(chain.labeled) == 12 + B
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_strategy_repeats_itself(name, first_rounds, tmp_path):
+    root = first_rounds(name, 0)
+    shutil.copytree(root / "data", tmp_path / "data")
+    shutil.copytree(root / "splits/digits/seed-0", tmp_path / "splits/digits/seed-0")
+    shutil.copy(root / "params.yaml", tmp_path)
+    first_round(tmp_path, name, 0)
+    assert (picks_of(tmp_path, name, 0) == picks_of(root, name, 0)).all()
+    assert scores_of(tmp_path, name, 0) == scores_of(root, name, 0)
+    assert result_of(tmp_path, name, 0) == result_of(root, name, 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_seed_gives_another_choice(name, first_rounds):
+    one, other = (picks_of(first_rounds(name, seed), name, seed) for seed in SEEDS)
+    assert set(one.tolist()) != set(other.tolist())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_strategy_looks_at_a_label_of_the_pool(name, first_rounds, tmp_path):
+    """With the labels of all unlabeled rows permuted, scores and choice stay."""
+    root = first_rounds(name, 0)
+    shared = Layout(root).shared_split("digits", 0)
+    labeled = ledger.read(shared / "initial.txt").indices
+    validation = ledger.read(shared / "validation.txt").indices
+    changed = images(hide_from=np.concatenate([labeled, validation]))
+    assert (changed.train_labels != images().train_labels).sum() > 90
+    write_data(tmp_path / "data/digits", changed)
+    # The digest of the data differs, so the same sets are drawn again under the new one.
+    shutil.copy(root / "params.yaml", tmp_path)
+    split(settings.load(tmp_path / "params.yaml"), tmp_path, "digits", 0)
+    assert (
+        ledger.read(Layout(tmp_path).shared_split("digits", 0) / "initial.txt").indices == labeled
+    ).all()
+    first_round(tmp_path, name, 0)
+    assert scores_of(tmp_path, name, 0) == scores_of(root, name, 0)
+    assert (picks_of(tmp_path, name, 0) == picks_of(root, name, 0)).all()
+
+
+def test_strategies_with_one_learner_start_from_one_result(first_rounds):
+    """Comparisons are paired: same initial set, same first model."""
+    by_learner: dict[str, dict[str, str]] = {}
+    for name in NAMES:
+        root = first_rounds(name, 0)
+        result = {
+            key: value
+            for key, value in result_of(root, name, 0).items()
+            if key != "strategy" and "select" not in key
+        }
+        by_learner.setdefault(catalogue.STRATEGIES[name].learner, {})[name] = json.dumps(result)
+    for results in by_learner.values():
+        assert len(set(results.values())) == 1, sorted(results)
+    assert len(by_learner[catalogue.SUPERVISED]) > 2
+
+
+def test_strategies_choose_differently(first_rounds):
+    choices = {tuple(picks_of(first_rounds(name, 0), name, 0)) for name in NAMES}
+    assert len(choices) > len(NAMES) / 2
+
+
+def test_a_strategy_beyond_the_first_round_knows_what_was_bought(study, tmp_path):
+    shutil.copytree(study, tmp_path / "study")
+    root = tmp_path / "study"
+    read = settings.load(root / "params.yaml")
+    start(read, root, "digits", "margin", 1)
+    for item in read.rounds:
+        run_round(Run(read, Layout(root), "digits", "margin", 1), item.n, item.next)
+    chain = ledger.walk(Layout(root).link("digits", "margin", 1, "end"))
+    assert chain.sealed and len(chain.labeled) == 12 + 2 * B
+    labels = np.load(root / "data/digits/train_labels.npy")
+    for n, count in enumerate((12, 12 + B, 12 + 2 * B)):
+        result = json.loads(Layout(root).result("digits", "margin", 1, n).read_text())
+        assert result["labeled"] == count
+        assert (
+            result["labeled_per_class"]
+            == np.bincount(labels[chain.labeled[:count]], minlength=10).tolist()
+        )
+    assert result["selected"] == 0
+
+
+# one's own
+
+
+OWN = """
+import numpy as np
+from stages.catalogue import SUPERVISED, TOP, Strategy
+
+def reverse(pool, power=1):
+    return -(pool.rows.astype(float) ** power)
+
+def flawed(scores, b, rng):
+    return np.zeros(b, int)
+
+HERE = "own_strategies:"
+my_strategy = Strategy(SUPERVISED, HERE + "reverse", TOP, "nobody", "baseline", {"power": 1})
+bad_strategy = Strategy(SUPERVISED, HERE + "reverse", HERE + "flawed", "nobody", "hybrid")
+nan_strategy = Strategy(SUPERVISED, HERE + "nothing", TOP, "nobody", "hybrid")
+
+def nothing(pool):
+    return np.full(len(pool.rows), np.nan)
+"""
+
+
+@pytest.fixture
+def own(study, tmp_path, monkeypatch) -> Path:
+    (tmp_path / "own_strategies.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    root = tmp_path / "study"
+    shutil.copytree(study, root)
+    names = {"mine": "my_strategy", "bad": "bad_strategy", "nan": "nan_strategy"}
+    write_params(
+        root,
+        tree(
+            strategies=list(names),
+            strategy={name: {"use": f"own_strategies:{which}"} for name, which in names.items()},
+        ),
+    )
+    yield root
+    sys.modules.pop("own_strategies", None)
+    importlib.invalidate_caches()
+
+
+def test_a_strategy_of_ones_own_by_import_path(own):
+    first_round(own, "mine", 0)
+    shared = Layout(own).shared_split("digits", 0)
+    taken = [ledger.read(shared / f"{name}.txt").indices for name in ("initial", "validation")]
+    free = np.setdiff1d(np.arange(150), np.concatenate(taken))
+    assert picks_of(own, "mine", 0).tolist() == free[:B].tolist()
+
+
+def test_a_strategy_of_ones_own_has_settings(own):
+    write_params(
+        own,
+        tree(
+            strategies=["mine"],
+            strategy={"mine": {"use": "own_strategies:my_strategy", "power": -1}},
+        ),
+    )
+    with pytest.raises(UserError, match="strategy.mine.power is -1"):
+        settings.load(own / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bad", "strategy 'bad': its selector must give 6 different positions below 133"),
+        ("nan", "score of candidate 0 is nan, not a finite number"),
+    ],
+)
+def test_a_flawed_strategy_leaves_no_link(own, name, message):
+    with pytest.raises(UserError, match=message):
+        first_round(own, name, 0)
+    links = [path.name for path in Layout(own).chain("digits", name, 0).iterdir()]
+    assert links == ["round-0.txt"]
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [
+        [0, 1],
+        [0, 1, 2, 3],
+        [0, 1, 1],
+        [0, 1, 10],
+        [-1, 0, 1],
+        [0.0, 1.0, 2.0],
+        [[0, 1, 2]],
+        [True, False, True],
+        [],
+    ],
+)
+def test_bad_positions_are_refused(positions):
+    with pytest.raises(UserError, match="must give 3 different positions below 10"):
+        check_selection(np.array(positions), 3, 10, "mine")
+
+
+def test_good_positions_are_not():
+    check_selection(np.array([9, 0, 5]), 3, 10, "mine")
+    check_selection([9, 0, 5], 3, 10, "mine")
+
+
+def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    (tmp_path / "needs_more.py").write_text("import a_package_that_nobody_has\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="needs the package 'a_package_that_nobody_has', which"):
+        catalogue.load("needs_more:thing")

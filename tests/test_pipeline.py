@@ -1,0 +1,247 @@
+"""The pipeline end to end with real DVC, in a git repository of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from study import REPO, rounds, tree, write_params
+
+from stages.verify import verify
+
+pytestmark = pytest.mark.slow
+
+PARTS = (
+    "stages",
+    "dvc.yaml",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvc/plots",
+    ".dvcignore",
+    ".gitignore",
+)
+TINY = {"rounds": rounds(2), "seeds": [0], "task__digits__epochs": 1}
+
+
+def make_repository(root: Path) -> None:
+    """The pipeline without any result, committed."""
+    for name in PARTS:
+        source, target = REPO / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy(source, target)
+    write_params(root, tree(**TINY))
+    git(root, "init", "--quiet")
+    commit(root)
+
+
+def environment(root: Path) -> dict[str, str]:
+    who = {
+        f"GIT_{role}_{what}": "t@example.org"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {
+        **os.environ,
+        **who,
+        "PATH": path,
+        "DVC_NO_ANALYTICS": "1",
+        "NO_COLOR": "1",
+        "DVC_SITE_CACHE_DIR": str(root.parent / f"{root.name}-site"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        env=environment(root),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "all")
+
+
+def dvc(root: Path, *arguments: str, fails: bool = False) -> str:
+    """What a command of DVC says, on both channels."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        text=True,
+        env=environment(root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def ran(output: str) -> list[str]:
+    return sorted(re.findall(r"Running stage '([^']+)'", output))
+
+
+def contents(root: Path, *folders: str) -> dict[str, str]:
+    paths = [path for name in folders for path in (root / name).rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(paths)
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Path, str]:
+    """A repository after ``dvc repro`` from nothing, committed, and what DVC said."""
+    root = tmp_path_factory.mktemp("pipeline") / "finished"
+    make_repository(root)
+    said = dvc(root, "repro")
+    commit(root)
+    return root, said
+
+
+@pytest.fixture
+def repository(finished, tmp_path) -> Path:
+    """A copy that a test may change; file times are kept, so that DVC trusts them."""
+    root = tmp_path / "repository"
+    shutil.copytree(finished[0], root, symlinks=True)
+    return root
+
+
+def test_everything_runs_from_nothing(finished):
+    root, said = finished
+    assert ran(said) == sorted(
+        [
+            "prepare@digits",
+            "split@digits-0",
+            "start@digits-random-0",
+            "start@digits-entropy-0",
+            "full@digits-0",
+            "report",
+            *(f"round@digits-{name}-0-round{n}" for name in ("random", "entropy") for n in (0, 1)),
+        ]
+    )
+    found = verify(root)
+    assert found.faults == [] and len(found.fingerprints) == 2
+    assert (root / "reports/report.md").exists()
+
+
+def test_git_holds_index_sets_and_results_but_no_arrays(finished):
+    held = git(finished[0], "ls-files").splitlines()
+    assert "splits/digits/random/seed-0/round-end.txt" in held
+    assert "reports/rounds/digits/entropy/seed-0/round-0.json" in held
+    assert "data/digits/manifest.json" in held
+    assert not [name for name in held if name.endswith((".npy", ".npz")) or "artifacts" in name]
+
+
+def test_a_second_time_does_nothing(repository):
+    said = dvc(repository, "repro")
+    assert ran(said) == []
+    assert git(repository, "status", "--porcelain") == ""
+    assert "up to date" in dvc(repository, "status")
+
+
+def test_a_clone_is_up_to_date_from_the_committed_files_alone(finished, tmp_path):
+    git(tmp_path, "clone", "--quiet", str(finished[0]), "clone")
+    clone = tmp_path / "clone"
+    assert not (clone / "artifacts").exists()
+    assert ran(dvc(clone, "repro", "--allow-missing", "--dry")) == []
+    assert verify(clone).fingerprints == verify(finished[0]).fingerprints
+
+
+def test_two_clean_runs_give_the_same_bytes(finished, tmp_path):
+    git(tmp_path, "clone", "--quiet", str(finished[0]), "again")
+    root = tmp_path / "again"
+    git(root, "checkout", "--quiet", "HEAD~1")
+    assert not (root / "splits").exists() and not (root / "reports").exists()
+    dvc(root, "repro", "--no-run-cache")
+    folders = ("splits", "reports", "data")
+    assert contents(root, *folders) == contents(finished[0], *folders)
+    lock = "dvc.lock"
+    assert set((root / lock).read_text().split("\n")) >= {
+        line for line in (finished[0] / lock).read_text().split("\n") if "splits/" in line
+    }
+
+
+def test_a_new_strategy_runs_alone(repository):
+    before = contents(repository, "splits")
+    said = dvc(repository, "exp", "run", "-S", "strategies=[random,entropy,margin]")
+    assert ran(said) == [
+        "report",
+        "round@digits-margin-0-round0",
+        "round@digits-margin-0-round1",
+        "start@digits-margin-0",
+    ]
+    after = contents(repository, "splits")
+    assert {name: digest for name, digest in after.items() if "margin" not in name} == before
+    assert "margin" in (repository / "reports/report.md").read_text()
+
+
+def test_a_changed_setting_runs_what_depends_on_it(repository):
+    said = dvc(repository, "exp", "run", "-S", "strategies=[random]", "-S", "task.digits.epochs=2")
+    assert ran(said) == [
+        "full@digits-0",
+        "report",
+        "round@digits-random-0-round0",
+        "round@digits-random-0-round1",
+    ]
+    shown = dvc(repository, "exp", "show", "--md")
+    assert "task.digits.epochs" in shown
+
+
+def test_a_bad_setting_is_one_line_and_the_results_can_be_had_back(repository):
+    write_params(repository, tree(**TINY, task__digits__optimizer="adma"))
+    said = dvc(repository, "repro", fails=True)
+    line = "error: params.yaml: task.digits.optimizer is 'adma'; did you mean 'adam'? allowed: sgd"
+    assert said.count(line) == 1
+    assert "Traceback" not in said
+    # DVC takes the outputs of a stage away before it runs it; nothing new is in their place.
+    changed = [line.split() for line in git(repository, "status", "--porcelain").splitlines()]
+    assert all(kind == "D" or name == "params.yaml" for kind, name in changed)
+    git(repository, "checkout", "--quiet", "--", ".")
+    dvc(repository, "checkout")
+    assert ran(dvc(repository, "repro")) == []
+
+
+def test_a_lost_and_an_edited_link_are_noticed_and_come_back(repository):
+    before = contents(repository, "splits", "reports")
+    lost = repository / "splits/digits/random/seed-0/round-1.txt"
+    edited = repository / "splits/digits/entropy/seed-0/round-1.txt"
+    lost.unlink()
+    lines = edited.read_text().split("\n")
+    lines[-3:-1] = lines[-2:-4:-1]
+    edited.write_text("\n".join(lines))
+    faults = verify(repository).faults
+    assert len(faults) == 2
+    assert faults[0].startswith(f"{edited}: changed after round-end.txt was written")
+    assert faults[1] == f"{lost}: missing link"
+    status = dvc(repository, "status")
+    assert re.search(r"deleted:\s+splits/digits/random/seed-0/round-1.txt", status)
+    assert re.search(r"modified:\s+splits/digits/entropy/seed-0/round-1.txt", status)
+    said = dvc(repository, "repro")
+    assert "full@digits-0" not in ran(said) and "prepare@digits" not in ran(said)
+    assert contents(repository, "splits", "reports") == before
+    assert verify(repository).faults == []
+
+
+def test_metrics_plots_and_graph_can_be_shown(repository):
+    assert "random" in dvc(repository, "metrics", "show", "--md")
+    said = dvc(repository, "plots", "show")
+    page = repository / "dvc_plots/index.html"
+    assert page.exists(), said
+    assert "accuracy" in page.read_text().lower()
+    graph = dvc(repository, "dag", "--dot")
+    assert '"prepare@digits" -> "split@digits-0"' in graph

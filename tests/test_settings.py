@@ -1,0 +1,466 @@
+"""Bad settings end in one line that says what is wrong and what is allowed, before computing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from study import DROP, REPO, rounds, tree, write_params
+
+from stages import full, prepare, settings, split, start
+from stages import round as round_stage
+from stages.errors import UserError, nearest
+
+EXAMPLES = [REPO / "params.yaml", *sorted((REPO / "studies").glob("*.yaml"))]
+
+
+def fault(root: Path, **changes: object) -> str:
+    """The message for changed settings, without the path in front."""
+    path = write_params(root, tree(**changes))
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    message = str(raised.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_studies_of_this_repository_are_valid(path):
+    assert settings.load(path).tasks
+
+
+def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
+    study = settings.load(write_params(tmp_path, tree()))
+    assert study.budget_rounds == 2
+    assert study.chosen("entropy")[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "begin", "parts"),
+    [
+        # names
+        (
+            {"strategies": ["random", "entopy"]},
+            "strategies: 'entopy' has no entry under 'strategy:'",
+            ["did you mean 'entropy'?", "least_confidence"],
+        ),
+        (
+            {"tasks": ["digit"]},
+            "tasks: 'digit' has no entry under 'task:'",
+            ["did you mean 'digits'?", "allowed: digits"],
+        ),
+        (
+            {"strategies": ["mine"], "strategy__mine": {"use": "badg"}},
+            "unknown strategy 'badg'",
+            ["did you mean 'badge'?"],
+        ),
+        ({"strategies": ["mine"], "strategy__mine": {}}, "unknown strategy 'mine'", ["random"]),
+        (
+            {"task__digits__dataset__name": "mnits"},
+            "task.digits.dataset.name is 'mnits'",
+            ["did you mean 'mnist'?", "cifar10"],
+        ),
+        (
+            {"task__digits__model__name": "resnet81"},
+            "task.digits.model.name is 'resnet81'",
+            ["did you mean 'resnet18'?", "lenet"],
+        ),
+        (
+            {"task__digits__optimizer": "adma"},
+            "task.digits.optimizer is 'adma'",
+            ["did you mean 'adam'?", "sgd"],
+        ),
+        ({"reproducible": "portible"}, "reproducible is 'portible'", ["did you mean 'portable'?"]),
+        ({"device": "gpu"}, "device is 'gpu'", ["allowed: auto, cpu, cuda"]),
+        # keys, at each level
+        ({"thread": 2}, "unknown key 'thread'", ["did you mean 'threads'?"]),
+        ({"task__digits__epoch": 3}, "unknown key 'task.digits.epoch'", ["did you mean 'epochs'?"]),
+        (
+            {"task__digits__split__intial": 3},
+            "unknown key 'task.digits.split.intial'",
+            ["did you mean 'initial'?", "balanced"],
+        ),
+        (
+            {"task__digits__model__drop_out": 3},
+            "unknown key 'task.digits.model.drop_out'",
+            ["did you mean 'dropout'?"],
+        ),
+        (
+            {"task__digits__dataset__folder": "x"},
+            "unknown key 'task.digits.dataset.folder'",
+            ["root", "channels"],
+        ),
+        ({"rounds": [{"n": 0, "nxt": "end"}]}, "'rounds.0.next' is missing", []),
+        (
+            {"rounds": [{"n": 0, "next": "end", "more": 1}]},
+            "unknown key 'rounds.0.more'",
+            ["allowed: n, next"],
+        ),
+        (
+            {"report__baselin": "random"},
+            "unknown key 'report.baselin'",
+            ["did you mean 'baseline'?"],
+        ),
+        ({"task__digits__epochs": DROP}, "'task.digits.epochs' is missing", []),
+        ({"seeds": DROP}, "'seeds' is missing", []),
+        # types and ranges
+        ({"task__digits__epochs": "many"}, "task.digits.epochs is 'many'", ["integer"]),
+        ({"task__digits__epochs": 0}, "task.digits.epochs is 0", ["1"]),
+        ({"task__digits__epochs": 2.5}, "task.digits.epochs is 2.5", ["integer"]),
+        ({"task__digits__query_size": 0}, "task.digits.query_size is 0", ["1"]),
+        ({"task__digits__learning_rate": 0}, "task.digits.learning_rate is 0", ["greater than 0"]),
+        ({"task__digits__model__dropout": 1}, "task.digits.model.dropout is 1", ["less than 1"]),
+        ({"task__digits__split": 20}, "task.digits.split is 20", []),
+        ({"task__digits__dataset": "digits"}, "task.digits.dataset is 'digits'", []),
+        ({"task__digits": None}, "task.digits is None", []),
+        ({"seeds": [0, -1]}, "seeds.1 is -1", ["0"]),
+        ({"seeds": 3}, "seeds is 3", ["list"]),
+        ({"seeds": []}, "seeds is []", []),
+        ({"tasks": []}, "tasks is []", []),
+        ({"strategies": []}, "strategies is []", []),
+        ({"rounds": []}, "rounds is []", []),
+        ({"strategy__entropy": 3}, "strategy.entropy is 3", []),
+        ({"task__digits__milestones": [3, "x"]}, "task.digits.milestones.1 is 'x'", ["integer"]),
+        # rounds
+        ({"rounds": [{"n": 1, "next": "end"}]}, "rounds: entry 0 has n: 1", ["expected n: 0"]),
+        (
+            {"rounds": [{"n": 0, "next": 1}, {"n": 1, "next": 2}]},
+            "rounds: they have no end",
+            ["next: end", "(n: 1)"],
+        ),
+        (
+            {"rounds": [{"n": 0, "next": 2}, {"n": 1, "next": "end"}]},
+            "rounds: they do not chain",
+            ["expected next: 1"],
+        ),
+        (
+            {"rounds": [{"n": 0, "next": "end"}, {"n": 1, "next": "end"}]},
+            "rounds: they do not chain",
+            ["expected next: 1"],
+        ),
+        (
+            {"rounds": [{"n": 0, "next": 1}, {"n": 2, "next": "end"}]},
+            "rounds: entry 1 has n: 2",
+            ["expected n: 1"],
+        ),
+        ({"rounds": [{"n": 0, "next": "END"}]}, "rounds.0.next is 'END'", []),
+        # twice, reserved
+        ({"seeds": [0, 1, 0]}, "seeds: 0 stands there twice", []),
+        ({"strategies": ["random", "random"]}, "strategies: 'random' stands there twice", []),
+        ({"tasks": ["digits", "digits"]}, "tasks: 'digits' stands there twice", []),
+        (
+            {"strategies": ["full"], "strategy__full": {"use": "random"}},
+            "strategies: 'full' cannot be a name",
+            ["letters, digits and '_'"],
+        ),
+        (
+            {"strategies": ["seed-1"], "strategy__seed-1": {"use": "random"}},
+            "strategies: 'seed-1' cannot be a name",
+            [],
+        ),
+        (
+            {"strategies": ["a/b"], "strategy__a/b": {"use": "random"}},
+            "strategies: 'a/b' cannot be a name",
+            [],
+        ),
+        (
+            {"strategies": [".."], "strategy__..": {"use": "random"}},
+            "strategies: '..' cannot be",
+            [],
+        ),
+        # what belongs together
+        (
+            {"strategies": ["bald"], "task__digits__model__dropout": 0.0},
+            "strategy 'bald' samples by dropout, but task.digits.model.dropout is 0",
+            ["above 0"],
+        ),
+        (
+            {
+                "strategies": ["mine"],
+                "strategy__mine": {"use": "entropy_dropout"},
+                "task__digits__model__dropout": DROP,
+            },
+            "strategy 'mine' samples by dropout",
+            [],
+        ),
+        ({"task__digits__amp": True}, "task.digits.amp needs 'reproducible: off'", ["'portable'"]),
+        (
+            {"task__digits__channels_last": True, "reproducible": "machine"},
+            "task.digits.channels_last needs 'reproducible: off'",
+            ["'machine'"],
+        ),
+        ({"task__digits__nesterov": True}, "task.digits.nesterov needs a momentum above 0", []),
+        ({"task__digits__milestones": [5, 3]}, "task.digits.milestones must rise", ["[5, 3]"]),
+        ({"task__digits__milestones": [3, 3]}, "task.digits.milestones must rise", []),
+        (
+            {"task__digits__dataset__size": [8, 8]},
+            "task.digits.dataset.size is for the data set",
+            [],
+        ),
+        # settings of strategies
+        (
+            {"strategies": ["bald"], "strategy__bald": {"pases": 5}},
+            "strategy.bald: unknown key 'pases'",
+            ["did you mean 'passes'?", "use"],
+        ),
+        (
+            {"strategies": ["random"], "strategy__random": {"passes": 5}},
+            "strategy.random: unknown key 'passes'",
+            ["allowed: use"],
+        ),
+        (
+            {"strategies": ["bald"], "strategy__bald": {"passes": "ten"}},
+            "strategy.bald.passes is 'ten'",
+            ["int", "10"],
+        ),
+        (
+            {"strategies": ["bald"], "strategy__bald": {"passes": 2.5}},
+            "strategy.bald.passes is 2.5",
+            ["int"],
+        ),
+        (
+            {"strategies": ["bald"], "strategy__bald": {"passes": True}},
+            "strategy.bald.passes is True",
+            ["int"],
+        ),
+        (
+            {"strategies": ["bald"], "strategy__bald": {"passes": -1}},
+            "strategy.bald.passes is -1",
+            [],
+        ),
+        (
+            {"strategies": ["bald"], "strategy__bald": {"passes": 0}},
+            "strategy.bald.passes is 0",
+            ["1"],
+        ),
+        (
+            {"strategies": ["kmeans"], "strategy__kmeans": {"iterations": 0}},
+            "strategy.kmeans.iterations is 0",
+            ["1"],
+        ),
+        (
+            {"strategies": ["kmeans"], "strategy__kmeans": {"backend": 3}},
+            "strategy.kmeans.backend is 3",
+            ["'auto'"],
+        ),
+        (
+            {"strategies": ["kmeans"], "strategy__kmeans": {"backend": "fais"}},
+            "strategy.kmeans.backend is 'fais'",
+            ["did you mean 'faiss'?", "scipy"],
+        ),
+        # a strategy of the user's own
+        (
+            {"strategies": ["mine"], "strategy__mine": {"use": "no_such_module:x"}},
+            "'no_such_module:x': there is no module 'no_such_module'",
+            [],
+        ),
+        (
+            {"strategies": ["mine"], "strategy__mine": {"use": "json:no_such_name"}},
+            "'json:no_such_name': 'json' has no 'no_such_name'",
+            [],
+        ),
+        (
+            {"strategies": ["mine"], "strategy__mine": {"use": "json:dumps"}},
+            "'json:dumps' is a function, not a Strategy",
+            [],
+        ),
+        ({"strategies": ["mine"], "strategy__mine": {"use": ":dumps"}}, "':dumps'", []),
+        ({"strategies": ["mine"], "strategy__mine": {"use": ".json:dumps"}}, "'.json:dumps'", []),
+        ({"strategies": ["mine"], "strategy__mine": {"use": 5}}, "strategy.mine.use is 5", []),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(tmp_path, changes, begin, parts):
+    message = fault(tmp_path, **changes)
+    assert message.startswith(begin)
+    for part in parts:
+        assert part in message
+
+
+def test_a_task_may_be_named_like_a_word_of_the_validator(tmp_path):
+    tasks = tree()["task"]
+    tasks["constrained"] = {**tasks["digits"], "epochs": "x"}
+    assert fault(tmp_path, task=tasks).startswith("task.constrained.epochs is 'x'")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tasks: [digits", "not valid YAML"),
+        ("a: b: c", "not valid YAML"),
+        ("", "expected settings"),
+        ("- a\n- b\n", "expected settings"),
+        ("just words", "expected settings"),
+        (b"tasks: [\xff\xfe]", "not"),
+        (b"tasks: [\x00]", "not valid YAML"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, message):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    assert str(raised.value).startswith(f"{path}: {message}")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="params.yaml: no such file"):
+        settings.load(tmp_path / "params.yaml")
+
+
+def test_names_outside_ascii_are_read_in_any_locale(tmp_path):
+    path = write_params(tmp_path, tree(task__digits__dataset={"name": "folder", "root": "Bïlder"}))
+    path.write_text(path.read_text().replace('"B\\xEFlder"', "Bïlder"), encoding="utf-8")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from stages.settings import load; "
+            "print(ascii(load(sys.argv[1]).task['digits'].dataset.root))",
+            str(path),
+        ],
+        cwd=REPO,
+        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "'B\\xeflder'", done.stderr
+
+
+def test_nearest_names_come_first_then_all():
+    assert nearest("entopy", ["random", "entropy"]) == (
+        "did you mean 'entropy'? allowed: random, entropy"
+    )
+    assert nearest("zzz", ["random"]) == "allowed: random"
+    assert nearest("x", []) == "allowed: none"
+
+
+def test_one_strategy_twice_with_other_settings(tmp_path):
+    study = settings.load(
+        write_params(
+            tmp_path,
+            tree(strategies=["bald", "bald_50"], strategy__bald_50={"use": "bald", "passes": 50}),
+        )
+    )
+    (one, few), (other, many) = study.chosen("bald"), study.chosen("bald_50")
+    assert one is other
+    assert (few["passes"], many["passes"]) == (10, 50)
+
+
+ROUND = ["--task", "digits", "--strategy", "random", "--seed", "0", "--round", "0", "--next", "1"]
+COMMANDS = {
+    "prepare": (prepare.main, ["--task", "digits"]),
+    "split": (split.main, ["--task", "digits", "--seed", "0"]),
+    "start": (start.main, ["--task", "digits", "--strategy", "random", "--seed", "0"]),
+    "round": (round_stage.main, ROUND),
+    "full": (full.main, ["--task", "digits", "--seed", "0"]),
+}
+
+
+def said_by(main, arguments, capsys) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1
+    return said.err
+
+
+@pytest.mark.parametrize("stage", COMMANDS)
+def test_every_stage_refuses_bad_settings_and_writes_nothing(stage, tmp_path, capsys):
+    main, arguments = COMMANDS[stage]
+    write_params(tmp_path, tree(task__digits__epochs=0))
+    message = said_by(main, [*arguments, "--root", str(tmp_path)], capsys)
+    assert "task.digits.epochs is 0" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "option", "value", "message"),
+    [
+        (
+            "prepare",
+            "--task",
+            "digit",
+            "task 'digit' is not in params.yaml; did you mean 'digits'?",
+        ),
+        ("split", "--seed", "7", "seed 7 is not in params.yaml; allowed: 0, 1"),
+        ("start", "--strategy", "rondom", "strategy 'rondom' is not in params.yaml; did you mean"),
+        ("round", "--strategy", "badge", "strategy 'badge' is not in params.yaml"),
+        ("round", "--next", "2", "round 0 with next 2 is not in params.yaml's rounds"),
+        ("round", "--next", "fin", "round 0 with next fin is not in params.yaml's rounds"),
+        ("full", "--seed", "7", "seed 7 is not in params.yaml"),
+    ],
+)
+def test_every_stage_refuses_what_the_study_does_not_name(
+    stage, option, value, message, tmp_path, capsys
+):
+    main, arguments = COMMANDS[stage]
+    arguments = list(arguments)
+    arguments[arguments.index(option) + 1] = value
+    write_params(tmp_path, tree())
+    assert message in said_by(main, [*arguments, "--root", str(tmp_path)], capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.parametrize("stage", ["split", "start", "round", "full"])
+def test_a_stage_without_what_it_builds_on_says_what_is_missing(stage, tmp_path, capsys):
+    main, arguments = COMMANDS[stage]
+    write_params(tmp_path, tree())
+    assert "missing" in said_by(main, [*arguments, "--root", str(tmp_path)], capsys)
+
+
+def test_from_the_shell_there_is_no_traceback(tmp_path):
+    write_params(tmp_path, tree(strategies=["entopy"]))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "stages.split",
+            "--task",
+            "digits",
+            "--seed",
+            "0",
+            "--root",
+            str(tmp_path),
+        ],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "did you mean 'entropy'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"task__digits__split__initial": 2000},
+            "initial 2000 + validation 5 is larger than the data",
+        ),
+        (
+            {"task__digits__query_size": 1430},
+            "query_size is 1430, larger than the pool; allowed: up",
+        ),
+        ({"task__digits__query_size": 1000}, "2 selections of 1000 are 2000, larger than the pool"),
+    ],
+)
+def test_a_budget_beyond_the_data_fails_before_anything_is_drawn(
+    changes, message, study_copy, capsys
+):
+    write_params(study_copy, tree(seeds=[5], **changes))
+    arguments = ["--task", "digits", "--seed", "5", "--root", str(study_copy)]
+    assert message in said_by(split.main, arguments, capsys)
+    assert not (study_copy / "splits/digits/seed-5").exists()
+
+
+def test_a_budget_may_use_up_the_pool(study_copy):
+    write_params(study_copy, tree(seeds=[5], rounds=rounds(2), task__digits__query_size=1421))
+    split.main(["--task", "digits", "--seed", "5", "--root", str(study_copy)])
+    assert (study_copy / "splits/digits/seed-5/initial.txt").exists()
