@@ -164,7 +164,7 @@ def trials(
             verdict = judge()
             reset(study.root)
         name = kills if alive else "(ended)"
-        yield name, f"{delay:.1f}", mended, error or "fine", verdict
+        yield name, f"{delay:.1f}", mended, error or ("-" if verdict == "-" else "fine"), verdict
     if options.in_a_row:
         yield "last", "-", study.mend(), study.repro() or "fine", judge()
 

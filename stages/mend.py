@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 import yaml
@@ -34,7 +35,12 @@ def _whole(stage: object) -> bool:
     if not isinstance(stage, dict) or not isinstance(stage.get("cmd"), (str, list)):
         return False
     listed = [*(stage.get("deps") or []), *(stage.get("outs") or [])]
-    return all(isinstance(item, dict) and {"path", "md5"} <= set(item) for item in listed)
+    return all(
+        isinstance(item, dict)
+        and "path" in item
+        and re.fullmatch(r"[0-9a-f]{32}(\.dir)?", str(item.get("md5")))
+        for item in listed
+    )
 
 
 @command_line

@@ -272,3 +272,13 @@ def test_threads_and_instruction_sets_change_no_byte(model, caps):
 def test_in_float32_they_do():
     """So the test above can fail."""
     assert len(hashes_of_training("small_cnn", "machine", CAPS[1:3])) > 1
+
+
+def test_square_roots_are_correctly_rounded() -> None:
+    from decimal import Decimal, localcontext
+
+    values = np.random.default_rng(0).lognormal(0, 20, 2000)
+    with localcontext() as context:
+        context.prec = 60
+        expected = [float(Decimal(value).sqrt()) for value in values.tolist()]
+    assert exact.sqrt(torch.from_numpy(values)).tolist() == expected

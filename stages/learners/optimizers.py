@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from stages.models.exact import sqrt
 from stages.settings import Task
 
 
@@ -63,7 +64,7 @@ class Adam:
         torch._foreach_mul_(self.second, self.BETA_2)
         squares = torch._foreach_mul(gradients, gradients)
         torch._foreach_add_(self.second, torch._foreach_mul(squares, 1 - self.BETA_2))
-        spread = torch._foreach_sqrt(torch._foreach_div(self.second, 1 - self.power_2))
+        spread = [sqrt(value) for value in torch._foreach_div(self.second, 1 - self.power_2)]
         torch._foreach_add_(spread, self.EPSILON)
         update = torch._foreach_mul(self.first, learning_rate / (1 - self.power_1))
         torch._foreach_sub_(self.parameters, torch._foreach_div(update, spread))

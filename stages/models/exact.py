@@ -7,7 +7,7 @@ of the largest magnitude), with n + m + ceil(log2 K) <= 53, so that every produc
 sum is a whole multiple of the grid below 2^53: float64 holds it exactly, whatever the order, with
 or without fused multiply-add. (The idea is the error-free splitting of Ozaki et al. 2012, Numerical
 Algorithms 59, 95-118, with one slice.) What is left is one elementwise operation at a time: +, -,
-*, / and sqrt, which IEEE 754 defines to the last bit; exp is built from these.
+*, / and square root, which IEEE 754 defines to the last bit; exp is built from these.
 
 The price is precision: an operand keeps 16 to 21 bits below its tensor's largest magnitude.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -50,6 +51,19 @@ def exact_sum(values: Tensor, dims: tuple[int, ...]) -> Tensor:
     """Sum over ``dims``, the same in any order."""
     terms = math.prod(values.shape[dim] for dim in dims)
     return quantise(values, MANTISSA - bits_of(terms)).sum(dims)
+
+
+def sqrt(values: Tensor) -> Tensor:
+    """Square root, correctly rounded.
+
+    torch hands float64 on the CPU to a vector library whose last bit differs between processors;
+    NumPy uses the processor's own instruction, which IEEE 754 defines.
+    """
+    if values.device.type != "cpu":
+        return torch.sqrt(values)
+    result = torch.empty_like(values)
+    np.sqrt(values.detach().numpy(), out=result.numpy())
+    return result
 
 
 def exp(values: Tensor) -> Tensor:
@@ -153,7 +167,7 @@ class _Standardise(Function):
         mean = exact_sum(values, dims) / count
         centred = values - _wide(mean)
         variance = exact_sum(centred * centred, dims) / count
-        scale = 1 / torch.sqrt(variance + eps)
+        scale = 1 / sqrt(variance + eps)
         standard = centred * _wide(scale)
         ctx.save_for_backward(standard, weight, scale)
         ctx.mark_non_differentiable(mean, variance)
@@ -244,7 +258,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.training:
-            scale = self.weight / torch.sqrt(self.running_var + self.eps)
+            scale = self.weight / sqrt(self.running_var + self.eps)
             return (values - _wide(self.running_mean)) * _wide(scale) + _wide(self.bias)
         result, mean, variance = _Standardise.apply(values, self.weight, self.bias, self.eps)
         count = values[:, 0].numel()
