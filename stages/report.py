@@ -1,15 +1,37 @@
-"""Stage `report`: tables, figures and a page from the result files of a study."""
+"""Stage `report`: tables, figures and a page from the result files of a study.
+
+`--published NAME` runs the statistics on published tables instead, `--compare A B` compares two
+studies (folders, commits or DVC experiments), `--cost` prints what the selections and trainings
+took; these three print and write nothing.
+"""
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 
 from stages.errors import UserError, command_line
 from stages.files import write_atomically, write_text
-from stages.reporting import figures, markdown, records, tables
+from stages.reporting import (
+    charts,
+    gallery,
+    latex,
+    markdown,
+    markdown_tables,
+    overlap,
+    page,
+    present,
+    records,
+    tables,
+)
 
-STALE = (("figures", "accuracy-*.svg"), ("figures", "accuracy-*.png"), ("tables", "*.csv"))
+FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
+STALE = tuple(
+    ("figures", f"{name}-*.{kind}") for name in FIGURES for kind in ("svg", "pdf", "png")
+) + tuple(("tables", f"*.{kind}") for kind in ("csv", "tex", "md"))
+MOST_LATEX = 400  # rows; nobody prints more, and the CSV file has all
+MOST_MARKDOWN = 200
+MOST_HTML = 300
+MOST_CHAINS = 2000
 
 
 def render(settings, root: Path) -> dict[str, str | bytes]:
@@ -29,31 +51,46 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     full = records.read_full(settings, root)
     fingerprints = records.read_fingerprints(settings, root)
     manifests = records.read_manifests(settings, root)
-    made = tables.build(rounds, full, settings)
+    first = charts.read_first_selected(settings, root)
+    made = tables.build(rounds, full, settings, overlap.read_overlap(settings, root))
+    everything = made | {"fingerprints": fingerprints}
+    titles = tables.TITLES
     outputs: dict[str, str | bytes] = {
-        # An empty cell is what plotting tools take for a gap.
-        str(tables.csv_path(name)): tables.to_csv(
-            table, missing="" if name == "curve" else tables.NOT_AVAILABLE
-        )
-        for name, table in (made | {"fingerprints": fingerprints}).items()
+        "metrics.json": json.dumps(tables.metrics(made["summary"]), indent=1) + "\n"
     }
-    outputs["metrics.json"] = json.dumps(tables.metrics(made["summary"]), indent=1) + "\n"
-    for task in settings.tasks:
-        accuracies = full.loc[full["task"] == task, "accuracy"]
-        count = len(settings.seeds)
-        title = f"{task}: mean of {count} seeds, band ± 1 std" if count > 1 else f"{task}: 1 seed"
-        drawn = figures.render(
-            partial(
-                figures.accuracy_figure,
-                made["curve"].query("task == @task"),
-                float(accuracies.mean()) if len(accuracies) else None,
-                title=title,
-                strategies=list(settings.strategies),
-                baseline=settings.report.baseline,
-            )
+    shown = {}
+    for name, table in everything.items():
+        # An empty cell is what plotting tools take for a gap.
+        missing = "" if name == "curve" else tables.NOT_AVAILABLE
+        outputs[str(tables.csv_path(name))] = tables.to_csv(table, missing=missing)
+        in_latex = present.present(name, table, titles, MOST_LATEX)
+        outputs[f"tables/{name}.tex"] = latex.latex(in_latex)
+        outputs[f"tables/{name}.md"] = markdown_tables.whole(
+            present.present(name, table, titles, MOST_MARKDOWN)
         )
-        outputs |= {f"figures/accuracy-{task}.{kind}": data for kind, data in drawn.items()}
-    outputs["report.md"] = markdown.page(made, fingerprints, manifests, settings)
+        most = MOST_CHAINS if name == "fingerprints" else MOST_HTML
+        shown[name] = present.present(name, table, titles, most)
+    balance = gallery.balance_lines(made, settings)
+    squares = gallery.overlap_squares(made, settings)
+    drawn, captions = gallery.gallery(made, full, settings, balance, squares)
+    pictures = gallery.draw_all(drawn)
+    for name, kinds in pictures.items():
+        outputs |= {f"figures/{name}.{kind}": data for kind, data in kinds.items()}
+    outputs["report.md"] = markdown.page(made, fingerprints, manifests, settings, shown, captions)
+    outputs["index.html"] = page.page(
+        page.Material(
+            tables=made,
+            shown=shown,
+            fingerprints=fingerprints,
+            manifests=manifests,
+            figures=pictures,
+            titles=captions,
+            balance=balance,
+            overlap=squares,
+            first=first,
+        ),
+        settings,
+    )
     return outputs
 
 
@@ -84,17 +121,47 @@ def report(settings, root: Path | str) -> None:
         raise UserError(f"cannot write the report: {error}") from None
 
 
+def _compare(first: str, second: str, root: str) -> str:
+    from stages.reporting import compare
+
+    with compare.resolve(first, Path(root)) as a, compare.resolve(second, Path(root)) as b:
+        return compare.compare(a, b)
+
+
 @command_line
-def main() -> None:
-    """Command line: `python -m stages.report [--params params.yaml] [--root .]`."""
+def main(arguments: list[str] | None = None) -> None:
+    """Command line: see `python -m stages.report --help`."""
     from stages.settings import load
 
-    parser = argparse.ArgumentParser(prog="python -m stages.report", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--params", default="params.yaml", help="settings of the study")
     parser.add_argument("--root", default=".", help="folder of the study")
-    arguments = parser.parse_args()
-    report(load(path=arguments.params), arguments.root)
-    print((Path(arguments.root) / "reports" / "report.md").as_posix())
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--published", metavar="NAME", help="test a published study's tables")
+    which.add_argument("--compare", nargs=2, metavar=("A", "B"), help="compare two studies")
+    which.add_argument("--cost", action="store_true", help="print seconds of the runs")
+    options = parser.parse_args(arguments)
+    if options.published:
+        from stages.reporting import published
+
+        print(published.report(options.published))
+        return
+    if options.compare:
+        print(_compare(*options.compare, options.root))
+        return
+    settings = load(path=options.params)
+    if options.cost:
+        from stages.reporting import cost
+
+        print(cost.report(settings, Path(options.root)))
+        return
+    report(settings, options.root)
+    for name in ("report.md", "index.html"):
+        print((Path(options.root) / "reports" / name).as_posix())
 
 
 if __name__ == "__main__":

@@ -137,6 +137,28 @@ def test_a_strategy_that_samples_dropout_says_so(name):
     assert entry.needs_dropout or "passes" not in entry.settings
 
 
+SCORERS = {
+    "random": "constant",
+    "least_confidence": "least_confidence",
+    "margin": "margin",
+    "entropy": "entropy",
+    "least_confidence_dropout": "mc_least_confidence",
+    "margin_dropout": "mc_margin",
+    "entropy_dropout": "mc_entropy",
+    "bald": "bald",
+    "mean_std": "mean_std",
+    "variation_ratio": "variation_ratio",
+    "kmeans": "embedding",
+    "kcenter": "embedding_and_labeled",
+    "badge": "gradient_factors",
+}
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_a_name_stands_for_its_score(name):
+    assert catalogue.STRATEGIES[name].scorer.rpartition(":")[2] == SCORERS[name]
+
+
 # the contract
 
 

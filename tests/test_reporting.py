@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import sys
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +17,7 @@ import pytest
 
 from stages.errors import UserError
 from stages.report import main, report
-from stages.reporting import figures, records, tables
+from stages.reporting import diagrams, figures, gallery, records, tables
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -125,26 +127,34 @@ def test_everything_is_written_twice_the_same(tmp_path):
     make_study(tmp_path, settings)
     report(settings, tmp_path)
     first = outputs(tmp_path)
-    expected = {"reports/report.md", "reports/curve.csv", "reports/metrics.json"}
+    expected = {
+        "reports/report.md",
+        "reports/index.html",
+        "reports/curve.csv",
+        "reports/metrics.json",
+    }
     expected |= {
-        f"reports/figures/accuracy-{task}.{kind}"
+        f"reports/figures/{figure}-{task}.{kind}"
+        for figure in ("accuracy", "pairs")
         for task in settings.tasks
-        for kind in ("svg", "png")
+        for kind in ("svg", "pdf", "png")
     }
-    expected |= {
-        f"reports/tables/{name}.csv"
-        for name in (
-            "summary",
-            "aubc",
-            "win_tie_loss",
-            "assumptions",
-            "kruskal_wallis",
-            "games_howell",
-            "verdicts",
-            "fingerprints",
-        )
-    }
-    assert set(first) == expected
+    names = (
+        "summary",
+        "aubc",
+        "win_tie_loss",
+        "assumptions",
+        "kruskal_wallis",
+        "games_howell",
+        "verdicts",
+        "fingerprints",
+    )
+    expected |= {f"reports/tables/{name}.{kind}" for name in names for kind in ("csv", "tex", "md")}
+    assert set(first) >= expected
+    for name in set(first) - expected:
+        assert re.fullmatch(
+            r"reports/(figures|tables)/[a-zA-Z0-9_-]+\.(svg|pdf|png|csv|tex|md)", name
+        ), name
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path, elsewhere, ignore=shutil.ignore_patterns("elsewhere"))
     report(settings, elsewhere)
@@ -156,6 +166,13 @@ def test_everything_is_written_twice_the_same(tmp_path):
     for picture in (name for name in first if name.endswith((".svg", ".png"))):
         for word in (b"Matplotlib", b"dc:date", b"tEXt"):
             assert word not in first[picture]
+    for picture in (name for name in first if name.endswith(".pdf")):
+        assert b"CreationDate" not in first[picture]
+        assert first[picture].startswith(b"%PDF")
+    for text in (first["reports/report.md"], first["reports/index.html"]):
+        inside = r'(?:\]\(|href=")((?:figures|tables)/[^)"]*|[a-z]+\.(?:md|csv|html))'
+        for link in re.findall(inside, text.decode()):
+            assert f"reports/{link}" in first, link
 
 
 def test_numbers_of_a_study_by_hand(tmp_path):
@@ -264,19 +281,88 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     assert message.count("\n") == 1
     make_study(tmp_path, study)
     main()
-    assert capsys.readouterr().out.endswith("reports/report.md\n")
+    assert capsys.readouterr().out.splitlines() == [
+        (tmp_path / "reports" / name).as_posix() for name in ("report.md", "index.html")
+    ]
+
+
+def test_command_line_for_published_tables_comparisons_and_cost(tmp_path, monkeypatch, capsys):
+    @contextmanager
+    def resolve(name, root):
+        yield Path(root) / name
+
+    stubs = {
+        "published": {"report": lambda name: f"tables of {name}"},
+        "compare": {"resolve": resolve, "compare": lambda a, b: f"{a.name} with {b.name}"},
+        "cost": {"report": lambda settings, root: f"seconds of {settings}"},
+    }
+    for name, functions in stubs.items():
+        module = SimpleNamespace(**functions)
+        monkeypatch.setitem(sys.modules, f"stages.reporting.{name}", module)
+        monkeypatch.setattr("stages.reporting." + name, module, raising=False)
+    monkeypatch.setitem(sys.modules, "stages.settings", SimpleNamespace(load=lambda path: path))
+    for arguments, expected in (
+        (["--published", "li"], "tables of li"),
+        (["--compare", "one", "two"], "one with two"),
+        (["--cost", "--params", "p.yaml"], "seconds of p.yaml"),
+    ):
+        main([*arguments, "--root", str(tmp_path)])
+        assert capsys.readouterr().out == f"{expected}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_figures_are_drawn_in_several_processes_alike(monkeypatch):
+    drawn = {
+        str(at): partial(
+            diagrams.critical_difference_figure, {"a": 1.0, "b": 1.5 + at / 10}, 2.0, title="t"
+        )
+        for at in range(3)
+    }
+    alone = gallery.draw_all(drawn)
+    monkeypatch.setattr(gallery, "MANY", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert gallery.draw_all(drawn) == alone
+
+
+def test_overlap_and_balance_become_figures_where_their_tables_are():
+    settings = make_settings(tasks=("digits", "other"), strategies=("random", "bald"))
+    overlap = pd.DataFrame(
+        {
+            "task": "digits",
+            "first": "random",
+            "second": "bald",
+            "labeled": [20, 30, 30],
+            "jaccard": [0.9, 0.2, 0.4],
+        }
+    )
+    balance = pd.DataFrame(
+        {
+            "task": "other",
+            "strategy": ["random", "random", "bald"],
+            "labeled": 10,
+            "balance": [0.5, 0.7, 0.9],
+        }
+    )
+    squares = gallery.overlap_squares({"overlap": overlap}, settings)
+    assert list(squares) == ["digits"]
+    assert squares["digits"][0, 1] == squares["digits"][1, 0] == pytest.approx(0.3)
+    lines = gallery.balance_lines({"class_balance": balance}, settings)
+    assert lines["other"]["value"].tolist() == pytest.approx([0.6, 0.9])
+    assert gallery.overlap_squares({}, settings) == gallery.balance_lines({}, settings) == {}
 
 
 def test_stale_outputs_go_and_others_stay(tmp_path):
     before = make_settings(tasks=("digits", "gone"), seeds=(0,))
     make_study(tmp_path, before)
     report(before, tmp_path)
-    put(tmp_path / "reports/tables/old.csv", "x")
+    for name in ("tables/old.csv", "tables/old.tex", "figures/pairs-gone.pdf"):
+        put(tmp_path / "reports" / name, "x")
     put(tmp_path / "reports/figures/by-hand.svg", "x")
     report(make_settings(seeds=(0,)), tmp_path)
     names = outputs(tmp_path)
     assert "reports/figures/accuracy-gone.svg" not in names
-    assert "reports/tables/old.csv" not in names
+    for name in ("tables/old.csv", "tables/old.tex", "figures/pairs-gone.pdf"):
+        assert f"reports/{name}" not in names
     assert "reports/figures/by-hand.svg" in names
     assert not [name for name in names if "/." in name]
 
@@ -316,7 +402,7 @@ def test_small_and_degenerate_studies_get_a_report(tmp_path, arguments, study, p
     for phrase in phrases:
         assert phrase in page
     for name, data in outputs(tmp_path).items():
-        if not name.endswith((".svg", ".png")):
+        if not name.endswith((".svg", ".pdf", ".png")):
             assert not re.search(rb"\bnan\b", data.lower()), name
 
 
@@ -389,6 +475,59 @@ def test_figures_ignore_the_users_matplotlib_settings(tmp_path):
     curve[["accuracy", "low", "high"]] += 3e-7
     assert figures.render(draw) == plain
     assert io.BytesIO(plain["png"]).read(4) == b"\x89PNG"
+
+
+def test_groups_of_the_critical_difference_diagram():
+    ranks = np.array([1.0, 1.8, 3.0, 3.5, 6.0])
+    assert diagrams.groups_within(ranks, 2.0) == [(0, 2), (1, 3)]
+    assert diagrams.groups_within(ranks, 9.0) == [(0, 4)]
+    assert diagrams.groups_within(ranks, 0.1) == []
+    # Exactly at the critical difference two strategies are not apart.
+    assert diagrams.groups_within(np.array([1.0, 3.0]), 2.0) == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    "ranks, distance",
+    [
+        ({"a": 1.0, "b": 2.0}, 5.0),
+        ({f"s{i}": 1 + i for i in range(20)}, 4.0),
+        ({"a": 1.5, "b": 1.5, "c": 3.0}, 0.5),
+    ],
+)
+def test_critical_difference_diagrams_are_drawn(ranks, distance):
+    def draw():
+        return diagrams.critical_difference_figure(ranks, distance, title="t")
+
+    drawn = figures.render(draw)
+    assert figures.render(draw) == drawn
+    for name in ranks:
+        assert name.encode() in drawn["svg"]
+
+
+def test_pair_matrix_turns_signs_with_the_order():
+    pairs = pd.DataFrame({"first": ["a"], "second": ["b"], "difference": [0.25], "p": [0.01]})
+    square = diagrams.pair_matrix(pairs, ["b", "a", "c"], "difference")
+    assert (square[1, 0], square[0, 1]) == (0.25, -0.25)
+    assert np.isnan(square).sum() == 7
+    p = diagrams.pair_matrix(pairs, ["b", "a"], "p")
+    assert p[0, 1] == p[1, 0] == 0.01
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_heat_maps_are_the_same_twice_and_name_everything(count):
+    names = [f"strategy_{i}" for i in range(count)]
+    rows = [
+        (names[i], names[j], (i - j) / 100, 0.001 * (i + j)) for i in range(count) for j in range(i)
+    ]
+    pairs = pd.DataFrame(rows, columns=["first", "second", "difference", "p"])
+
+    def draw():
+        return diagrams.pairwise_figure(pairs, names, 0.05, title="t", label="points")
+
+    drawn = figures.render(draw)
+    assert figures.render(draw) == drawn
+    assert all(name.encode() in drawn["svg"] for name in names)
+    assert sum(map(len, drawn.values())) < 500_000
 
 
 def test_plot_template_names_the_columns_of_the_curve():

@@ -12,45 +12,46 @@ from stages.reporting.findings import (
     listing,
     main_findings,
 )
-from stages.reporting.tables import AUBC, FULL_ROW, fixed
+from stages.reporting.markdown_tables import generic, table
+from stages.reporting.methods import METHODS
+from stages.reporting.present import Shown, legend
+from stages.reporting.tables import AUBC, FULL_ROW, csv_path, fixed
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
 
 MOST_BUDGETS = 7
 MOST_PAIRS = 15
 MOST_SEEDS = 6
+MOST_ROWS = 40
 FINGERPRINT_DIGITS = 12
+TREATED = (
+    "curve", "aubc", "summary", "win_tie_loss", "assumptions", "kruskal_wallis", "games_howell",
+    "verdicts", "fingerprints",
+)  # fmt: skip
 SIGNS = {BETTER: "better", WORSE: "worse", UNDETERMINED: "·", NOT_AVAILABLE: "n/a"}
 PAIR_SIGNS = SIGNS | {BETTER: "higher", WORSE: "lower"}
-METHODS = """\
-- **AUBC**, area under the accuracy-budget curve: trapezoids over the real labeled counts, round 0
-  included, divided by their range, so that it is a mean accuracy between 0 and 1 (Zhan et al. 2022,
-  *A Comparative Survey of Deep Active Learning*).
-- **Final accuracy**: test accuracy in the last round. **Full**: a model trained with all labels.
-- **±** is one sample standard deviation over seeds (ddof = 1); bands in figures are the same.
-- **Shapiro-Wilk** tests whether the runs of one strategy are normally distributed, **Levene's
-  test** with the median as centre (the Brown-Forsythe form) whether all strategies have equal
-  variance. Not rejecting an assumption does not prove it.
-- **Kruskal-Wallis** compares all strategies by ranks and assumes neither; H is corrected for ties
-  and referred to the chi-square distribution with (strategies - 1) degrees of freedom.
-- **Games-Howell** (1976) compares pairs of strategies without assuming equal variances: Welch's
-  standard error sqrt(s1²/n1 + s2²/n2) and degrees of freedom, and the studentized range over all
-  strategies, which covers all pairs of one task and one measure, not several tasks or budgets. It
-  does assume roughly normal means.
-- **Verdicts**, as in Table 1 of Munjal et al. 2022: *better* or *worse* than the baseline where
-  the Games-Howell p is below alpha, undetermined (·) elsewhere.
-- The tests take the runs as independent. Runs of one seed share their initial set, and pairing by
-  seed is not used here. Strategies that share the initial set and the training share their first
-  budget too: no difference is to be expected there."""
 
 
-def table(headers: list[str], rows: list[list], right: int = 1) -> str:
-    """A Markdown table; the columns from number `right` on are aligned to the right."""
-
-    def line(cells):
-        return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
-
-    rule = ["---" if x < right else "---:" for x in range(len(headers))]
-    return "\n".join([line(headers), line(rule), *map(line, rows)])
+def _more(shown: dict[str, Shown], captions: dict[str, str]) -> list[str]:
+    """Tables and figures that have no section of their own."""
+    parts = []
+    for name, item in shown.items():
+        if name in TREATED:
+            continue
+        parts += [f"### {item.title}", item.note]
+        if len(item.rows) <= MOST_ROWS:
+            parts += [generic(item), legend(item)]
+        parts.append(
+            f"{count(item.total, 'row')}: [CSV]({csv_path(name)}), "
+            f"[Markdown](tables/{name}.md), [LaTeX](tables/{name}.tex)."
+        )
+    figures = [
+        f"- {title}: " + ", ".join(
+            f"[{kind.upper()}](figures/{quote(name)}.{kind})" for kind in ("png", "svg", "pdf")
+        )
+        for name, title in captions.items()
+    ]  # fmt: skip
+    found = ["## More tables", *filter(None, parts)] if parts else []
+    return [*found, "## Figures", "\n".join(figures)]
 
 
 def _spread(mean: float, std: float) -> str:
@@ -227,7 +228,8 @@ def _task(tables: dict, task: str, settings) -> list[str]:
             if len(settings.seeds) == 1
             else f"Mean over {seeds}; bands are ± one standard deviation. "
         )
-        + f"Vector version: [{picture}.svg]({picture}.svg); numbers: [curve.csv](curve.csv).",
+        + f"Vector versions: [SVG]({picture}.svg), [PDF]({picture}.pdf); "
+        "numbers: [curve.csv](curve.csv).",
         "### Summary",
         _summary(tables, task),
         "As CSV: [tables/summary.csv](tables/summary.csv); run by run: "
@@ -308,7 +310,12 @@ def _provenance(fingerprints: pd.DataFrame, manifests: dict, settings) -> list[s
 
 
 def page(
-    tables: dict[str, pd.DataFrame], fingerprints: pd.DataFrame, manifests: dict, settings
+    tables: dict[str, pd.DataFrame],
+    fingerprints: pd.DataFrame,
+    manifests: dict,
+    settings,
+    shown: dict[str, Shown],
+    captions: dict[str, str],
 ) -> str:
     """The whole report.
 
@@ -317,6 +324,8 @@ def page(
         fingerprints: as of `records.read_fingerprints`.
         manifests: as of `records.read_manifests`.
         settings: with `tasks`, `strategies`, `seeds`, `rounds`, `report`, `reproducible`, `task`.
+        shown: the tables as they are shown.
+        captions: name -> title of every figure.
 
     Returns:
         Markdown text; links are relative to `reports/`.
@@ -324,6 +333,7 @@ def page(
     notes = limits(tables, settings)
     blocks = [
         "# Active-learning report",
+        "With curves to switch on and off and tables to sort: [index.html](index.html).",
         "## Main findings",
         main_findings(tables, settings),
         "## What was run",
@@ -332,6 +342,7 @@ def page(
     for task in settings.tasks:
         blocks += _task(tables, task, settings)
     blocks += _win_tie_loss(tables, settings)
+    blocks += _more(shown, captions)
     blocks += [
         "## What could not be computed, and cautions",
         "\n".join(f"- {note}" for note in notes) or "Everything could be computed.",

@@ -9,23 +9,32 @@ import pandas as pd
 
 from stages.errors import UserError
 from stages.layout import END, Layout
+from stages.statistics.measures import class_balance, group_accuracies
 
 FORMAT = 1
 COLUMNS = ["task", "strategy", "seed", "round", "labeled", "test", "correct", "accuracy"]
+# What newer result files hold as well; NaN or None where one does not.
+CALIBRATION = ["ece", "nll"]
+CLASSES = ["worst_class", "balance", "ratio"]
+GROUPS = ["worst_group", "mismatch"]
+SELECTION = ["diversity", "uncertainty", "inconsistency"]
+LAST = ["per_class", "groups"]
 FULL = "full"
+NAN = float("nan")
 
 
-def _parse(path: Path, name: str, expected: dict) -> dict:
-    """One result file as a row, held against what its path says."""
+def parse_result(path: Path, root: Path, expected: dict) -> tuple[dict, dict]:
+    """One result file, held against what its path says: the columns, and the whole record."""
+    name = path.relative_to(root).as_posix()
     try:
         record = json.loads(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{name}: not valid JSON ({error})") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"{name}: not a result file of format {FORMAT}")
-    absent = [key for key in COLUMNS if key not in record]
-    if absent:
-        raise UserError(f"{name}: lacks the key {absent[0]!r}")
+    for key in COLUMNS:
+        if key not in record:
+            raise UserError(f"{name}: lacks the key {key!r}")
     for key, value in expected.items():
         if record[key] != value:
             raise UserError(f"{name}: {key} is {record[key]!r}, but its path says {value!r}")
@@ -40,7 +49,39 @@ def _parse(path: Path, name: str, expected: dict) -> dict:
         raise UserError(
             f"{name}: accuracy {accuracy} is not {record['correct']} correct of {record['test']}"
         )
-    return {key: record[key] for key in COLUMNS}
+    return {key: record[key] for key in COLUMNS}, record
+
+
+def _more(record: dict, path: Path, root: Path) -> dict:
+    """The optional measures of one result file."""
+    try:
+        found = {key: _number(record.get(key)) for key in CALIBRATION}
+        right, tested = record.get("per_class_correct"), record.get("per_class_test")
+        shares = (
+            [k / n if n else NAN for k, n in zip(right, tested, strict=True)] if right else None
+        )
+        known = [share for share in shares or () if share == share]
+        found["worst_class"] = min(known, default=NAN)
+        counts = record.get("labeled_per_class")
+        found["balance"], found["ratio"] = class_balance(counts) if counts else (NAN, NAN)
+        groups = group_accuracies(record["groups"]) if record.get("groups") else {}
+        found["worst_group"] = groups.pop("worst group", NAN)
+        found["mismatch"] = groups.pop("mismatch", NAN)
+        chosen = record.get("selection") or {}
+        found |= {key: _number(chosen.get(key)) for key in SELECTION}
+        found["per_class"], found["groups"] = shares, groups or None
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        name = path.relative_to(root).as_posix()
+        raise UserError(f"{name}: a measure by class, group or selection is odd: {error}") from None
+    return found
+
+
+def _number(value) -> float:
+    if value is None:
+        return NAN
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
 
 
 def read_rounds(settings, root: Path) -> pd.DataFrame:
@@ -51,8 +92,12 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
         root: folder that holds `reports/`.
 
     Returns:
-        DataFrame with COLUMNS, one row a round, in the order of the settings: task, strategy
-        (str), seed, round, labeled, test, correct (int), accuracy (float, a fraction).
+        DataFrame, one row a round, in the order of the settings, with COLUMNS: task, strategy
+        (str), seed, round, labeled, test, correct (int), accuracy (float, a fraction); CALIBRATION,
+        CLASSES (worst class accuracy; entropy and largest-to-smallest ratio of the labeled
+        classes), GROUPS and SELECTION: floats, NaN where the file has none; and, for the last
+        round of each chain, per_class (list of accuracies) and groups (name -> accuracy), else
+        None.
 
     Raises:
         UserError: for a missing file (naming the first and how many are missing), a file that is
@@ -77,16 +122,27 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
             f"{missing[0].relative_to(root).as_posix()} is missing "
             f"({len(missing)} of {len(wanted)} result files are): run the rounds first"
         )
-    rows = []
+    rows: list[dict] = []
     for expected, path in wanted:
-        name = path.relative_to(root).as_posix()
-        row = _parse(path, name, expected)
+        row, record = parse_result(path, root, expected)
         before = rows[-1] if rows else None
-        same_chain = before and all(before[key] == row[key] for key in COLUMNS[:3])
-        if same_chain and row["labeled"] < before["labeled"]:
-            raise UserError(f"{name}: {row['labeled']} labeled, fewer than the round before")
-        rows.append(row)
-    return pd.DataFrame(rows, columns=COLUMNS)
+        if before and all(before[key] == row[key] for key in COLUMNS[:3]):
+            if row["labeled"] < before["labeled"]:
+                name = path.relative_to(root).as_posix()
+                raise UserError(f"{name}: {row['labeled']} labeled, fewer than the round before")
+            # Kept for the last round only: a hundred classes a row would fill the memory.
+            before["per_class"] = before["groups"] = None
+        rows.append(row | _more(record, path, root))
+    columns = [*COLUMNS, *CALIBRATION, *CLASSES, *GROUPS, *SELECTION, *LAST]
+    return pd.DataFrame(
+        {key: pd.Series([row[key] for row in rows], dtype=_kind(key)) for key in columns}
+    )
+
+
+def _kind(column: str) -> type | str | None:
+    if column in LAST:
+        return object
+    return None if column in COLUMNS else "float64"
 
 
 def read_full(settings, root: Path) -> pd.DataFrame:
@@ -107,7 +163,7 @@ def read_full(settings, root: Path) -> pd.DataFrame:
             path = Layout(root).full_result(task, seed)
             if path.is_file():
                 expected = {"task": task, "strategy": FULL, "seed": seed, "round": None}
-                rows.append(_parse(path, path.relative_to(root).as_posix(), expected))
+                rows.append(parse_result(path, root, expected)[0])
     return pd.DataFrame(rows, columns=COLUMNS)[["task", "seed", "labeled", "accuracy"]]
 
 
@@ -154,3 +210,38 @@ def read_manifests(settings, root: Path) -> dict[str, dict | None]:
         if not isinstance(manifests[task], dict | None):
             raise UserError(f"{path.relative_to(root).as_posix()}: not a JSON object")
     return manifests
+
+
+def read_seconds(settings, root: Path) -> pd.DataFrame:
+    """Wall-clock seconds of every round, as far as they are on this machine (not committed).
+
+    Args:
+        settings, root: as for `read_rounds`.
+
+    Returns:
+        DataFrame with columns task, strategy, seed, round, training (train), selection
+        (score + select), evaluation; empty where no file exists.
+
+    Raises:
+        UserError: for a damaged file.
+    """
+    rows = []
+    for task in settings.tasks:
+        for strategy in settings.strategies:
+            for seed in settings.seeds:
+                for item in settings.rounds:
+                    path = Layout(root).artifacts(task, strategy, seed, item.next) / "seconds.json"
+                    if path.is_file():
+                        rows.append((task, strategy, seed, item.n, *_seconds(path, root)))
+    columns = ["task", "strategy", "seed", "round", "training", "selection", "evaluation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _seconds(path: Path, root: Path) -> tuple[float, float, float]:
+    try:
+        spent = json.loads(path.read_bytes())
+        parts = {key: _number(spent.get(key, 0.0)) for key in spent}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{path.relative_to(root).as_posix()}: not seconds: {error}") from None
+    chosen = parts.get("score", 0.0) + parts.get("select", 0.0)
+    return parts.get("train", 0.0), chosen, parts.get("evaluate", 0.0)

@@ -1,56 +1,37 @@
 """The tables of a report, from tidy result rows to CSV text."""
 
+from itertools import combinations
 from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from stages.reporting.records import FULL
-from stages.statistics.assumptions import brown_forsythe, shapiro_wilk
-from stages.statistics.comparisons import (
-    NOT_AVAILABLE,
-    games_howell,
-    kruskal_wallis,
-    verdicts,
+from stages.published import STUDIES
+from stages.published.against import API, OURS, against
+from stages.reporting import measured, ranked, tested
+from stages.reporting.frames import (
+    ACCURACY,
+    ALL_BUDGETS,
+    AUBC,
+    FINAL,
+    FULL_ROW,
+    distinct_budgets,
+    measured_groups,
+    runs_table,
 )
-from stages.statistics.measures import aubc, describe, ranks
+from stages.reporting.titles import TITLES
+from stages.statistics.comparisons import NOT_AVAILABLE
+from stages.statistics.measures import describe, ranks
+from stages.statistics.paired import paired_table
 from stages.statistics.wintieloss import win_tie_loss
 
-FULL_ROW = FULL
-AUBC, ACCURACY, FINAL = "aubc", "accuracy", "final_accuracy"
-ALL_BUDGETS = "all"
-WORDS = ("not rejected", "rejected")
+__all__ = [
+    "ACCURACY", "ALL_BUDGETS", "AUBC", "FINAL", "FULL_ROW", "TITLES", "build", "csv_path",
+    "curve_table", "fixed", "metrics", "runs_table", "summary_table", "to_csv",
+]  # fmt: skip
+
 DECIMALS = {"h": 4, "t": 4, "df": 4, "statistic": 6}
 DEFAULT_DECIMALS = 6
-# Beyond this digit two equal areas may differ by the order of summation only.
-STABLE_DIGITS = 9
-
-Groups = dict[str, np.ndarray]
-
-
-def distinct_budgets(rounds: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `rounds`, the last one where a chain stays at one labeled count.
-
-    Args:
-        rounds: as of `records.read_rounds`.
-    """
-    return rounds.drop_duplicates(["task", "strategy", "seed", "labeled"], keep="last")
-
-
-def runs_table(rounds: pd.DataFrame) -> pd.DataFrame:
-    """AUBC and final accuracy of every run.
-
-    Args:
-        rounds: as of `records.read_rounds`.
-
-    Returns:
-        DataFrame with columns task, strategy, seed, aubc, final_accuracy (fractions).
-    """
-    rows = []
-    for key, run in distinct_budgets(rounds).groupby(["task", "strategy", "seed"], sort=False):
-        area = round(aubc(run["labeled"], run["accuracy"]), STABLE_DIGITS)
-        rows.append((*key, area, float(run["accuracy"].iloc[-1])))
-    return pd.DataFrame(rows, columns=["task", "strategy", "seed", AUBC, FINAL])
 
 
 def curve_table(rounds: pd.DataFrame) -> pd.DataFrame:
@@ -63,16 +44,20 @@ def curve_table(rounds: pd.DataFrame) -> pd.DataFrame:
         DataFrame with columns task, strategy, labeled, accuracy (mean), std (ddof = 1), low,
         high (mean -/+ std, cut to [0, 1]), n (seeds); std, low and high are NaN for one seed.
     """
+    cells: dict[tuple, dict[int, list[float]]] = {}
+    columns = ["task", "strategy", "labeled", "accuracy"]
+    for task, strategy, labeled, value in distinct_budgets(rounds)[columns].itertuples(index=False):
+        cells.setdefault((task, strategy), {}).setdefault(labeled, []).append(value)
     rows = []
-    groups = distinct_budgets(rounds).groupby(["task", "strategy"], sort=False)
-    for (task, strategy), rows_of_strategy in groups:
-        for labeled, cell in rows_of_strategy.groupby("labeled", sort=True):
-            mean, std, n = describe(cell["accuracy"])
-            low, high = np.clip([mean - std, mean + std], 0, 1)
-            rows.append((task, strategy, labeled, mean, std, low, high, n))
-    return pd.DataFrame(
+    for key, budgets in cells.items():
+        for labeled in sorted(budgets):
+            mean, std, n = describe(budgets[labeled])
+            rows.append((*key, labeled, mean, std, mean - std, mean + std, n))
+    table = pd.DataFrame(
         rows, columns=["task", "strategy", "labeled", "accuracy", "std", "low", "high", "n"]
     )
+    table[["low", "high"]] = np.clip(table[["low", "high"]], 0, 1)
+    return table
 
 
 def summary_table(runs: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
@@ -120,179 +105,141 @@ def summary_table(runs: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
     ].astype({"n": "int64"})
 
 
-def measured_groups(
-    rounds: pd.DataFrame, runs: pd.DataFrame, task: str
-) -> list[tuple[str, str, Groups]]:
-    """What the tests of one task are run on: AUBC first, then the accuracy at each budget.
-
-    Returns:
-        List of (measure, labeled count or "all", strategy -> (seeds,) floats).
-    """
-    of_task = runs[runs["task"] == task]
-    found = [(AUBC, ALL_BUDGETS, _by_strategy(of_task, AUBC))]
-    rows = distinct_budgets(rounds[rounds["task"] == task])
-    for labeled, at_budget in rows.groupby("labeled", sort=True):
-        found.append((ACCURACY, str(labeled), _by_strategy(at_budget, ACCURACY)))
-    return found
-
-
-def _by_strategy(rows: pd.DataFrame, column: str) -> Groups:
-    return {
-        name: own[column].to_numpy(dtype=np.float64)
-        for name, own in rows.groupby("strategy", sort=False)
-    }
-
-
-def _answer(p: float, alpha: float, kept: str, rejected: str) -> str:
-    if np.isnan(p):
-        return NOT_AVAILABLE
-    return rejected if p < alpha else kept
-
-
-def assumption_rows(task: str, measured, alpha: float) -> list[tuple]:
-    """Shapiro-Wilk of every group and Brown-Forsythe of all groups, for every measure."""
-    rows = []
-    for measure, labeled, groups in measured:
-        for name, values in groups.items():
-            w, p = shapiro_wilk(values)
-            rows.append(
-                (
-                    task,
-                    measure,
-                    labeled,
-                    "shapiro_wilk",
-                    name,
-                    len(values),
-                    w,
-                    p,
-                    _answer(p, alpha, *WORDS),
-                )
-            )
-        w, p = brown_forsythe(list(groups.values()))
-        rows.append(
-            (
-                task,
-                measure,
-                labeled,
-                "levene_median",
-                "all",
-                sum(map(len, groups.values())),
-                w,
-                p,
-                _answer(p, alpha, *WORDS),
-            )
-        )
-    return rows
-
-
-def kruskal_rows(task: str, measured, alpha: float) -> list[tuple]:
-    """Kruskal-Wallis over all strategies, for every measure."""
-    rows = []
-    for measure, labeled, groups in measured:
-        test = kruskal_wallis(groups)
-        sizes = test["n"] if len(set(test["n"])) > 1 else test["n"][:1]
-        rows.append(
-            (
-                task,
-                measure,
-                labeled,
-                test["groups"],
-                ";".join(map(str, sizes)),
-                test["h"],
-                test["df"],
-                test["p"],
-                _answer(test["p"], alpha, "not shown to differ", "differ"),
-            )
-        )
-    return rows
-
-
-def games_howell_table(runs: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Every pair of strategies, on AUBC and on final accuracy.
+def literature_table(made: dict[str, pd.DataFrame], settings) -> pd.DataFrame:
+    """Our numbers beside those of the five studies, where data set, method and budget match.
 
     Args:
-        runs: as of `runs_table`.
-        alpha: one minus the level of the intervals.
+        made: the tables summary, curve and, if there is one, improvement.
+        settings: with `tasks` and `task`.
+
+    Returns:
+        DataFrame: task, then the columns of `stages.published.against`; empty without a match.
     """
     parts = []
-    for task, of_task in runs.groupby("task", sort=False):
-        for measure in (AUBC, FINAL):
-            pairs = games_howell(_by_strategy(of_task, measure), alpha=alpha)
-            pairs.insert(0, "measure", measure)
-            pairs.insert(0, "task", task)
-            parts.append(pairs)
-    return pd.concat(parts, ignore_index=True)
+    for task in settings.tasks:
+        dataset = settings.task[task].dataset.name
+        own = made["summary"].query("task == @task")
+        rows = [(x.strategy, AUBC, np.nan, x.aubc_mean, x.n) for x in own.itertuples()]
+        rows += [(x.strategy, FINAL, np.nan, x.final_mean, x.n) for x in own.itertuples()]
+        curve = made["curve"].query("task == @task")
+        rows += [(x.strategy, ACCURACY, x.labeled, x.accuracy, x.n) for x in curve.itertuples()]
+        if "improvement" in made:
+            gains = made["improvement"].query("task == @task")
+            rows += [(x.strategy, API, np.nan, x.api_mean, x.n) for x in gains.itertuples()]
+        ours = pd.DataFrame(rows, columns=OURS).dropna(subset="mean")
+        for name in STUDIES:
+            part = against(name, dataset, ours)
+            if len(part):
+                part.insert(0, "task", task)
+                parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def verdict_table(task: str, measured, baseline: str, alpha: float) -> pd.DataFrame:
-    """Every strategy against the baseline, for every measure."""
-    parts = []
-    for measure, labeled, groups in measured:
-        part = verdicts(groups, baseline, alpha)
-        part.insert(1, "measure", measure)
-        part.insert(2, "labeled", labeled)
-        part.insert(0, "task", task)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+def tests_table(assumptions: pd.DataFrame, settings) -> pd.DataFrame:
+    """Every test of the report: what it runs on, how much of it, what it assumes, what holds.
+
+    Args:
+        assumptions: the table of that name.
+        settings: with `tasks`, `strategies` and `seeds`.
+
+    Returns:
+        DataFrame: task, test, applied_to, n, assumes, holds.
+    """
+    seeds, tasks = len(settings.seeds), len(settings.tasks)
+    groups = f"{len(settings.strategies)} strategies x {seeds} seeds"
+    shared = "runs of a seed share their initial set, so not fully independent"
+    rows = []
+    for task in settings.tasks:
+        normal = "; ".join(
+            f"{name}: {tested.assumption_counts(assumptions, task, test)}"
+            for name, test in (
+                ("Shapiro-Wilk", "shapiro_wilk"),
+                ("Kolmogorov-Smirnov", "kolmogorov_smirnov"),
+            )
+        )
+        equal = tested.assumption_counts(assumptions, task, "levene_median")
+        every = "AUBC and accuracy at every budget"
+        rows += [
+            (task, "Kruskal-Wallis", every, groups, "independent runs", shared),
+            (task, "(one-way ANOVA, not used)", every, groups, "equal variances",
+             f"Levene: {equal}"),
+            (task, "Welch ANOVA", every, groups, "normal groups", normal),
+            (task, "Games-Howell", every, groups, "normal groups", normal),
+            (task, "paired t", "AUBC", f"{seeds} seeds", "normal differences", "not tested"),
+            (task, "Wilcoxon", "AUBC", f"{seeds} seeds", "symmetric differences", "not tested"),
+            (task, "Friedman, Nemenyi", "AUBC", f"{seeds} seeds", "independent seeds",
+             "by design"),
+            (task, "bootstrap", "AUBC", f"{seeds} seeds", "independent, enough runs",
+             "too few runs" if seeds < 10 else "by design"),
+        ]  # fmt: skip
+    size = f"{tasks} task" + ("s" if tasks != 1 else "")
+    across = "too few tasks" if tasks < 2 else "as far as the tasks are unlike each other"
+    rows += [
+        (ranked.ALL_TASKS, "paired t, Wilcoxon", "mean AUBC", size, "independent tasks", across),
+        (ranked.ALL_TASKS, "Friedman, Nemenyi", "mean AUBC", size, "independent tasks", across),
+        (ranked.ALL_TASKS, "penalty", "accuracy at every budget", groups,
+         "normal differences; one test a cell, uncorrected", "not tested"),
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["task", "test", "applied_to", "n", "assumes", "holds"])
 
 
-def build(rounds: pd.DataFrame, full: pd.DataFrame, settings) -> dict[str, pd.DataFrame]:
+def build(
+    rounds: pd.DataFrame,
+    full: pd.DataFrame,
+    settings,
+    overlap: dict[str, pd.DataFrame] | None = None,
+) -> dict[str, pd.DataFrame]:
     """All tables of a report.
 
     Args:
         rounds, full: as of `records.read_rounds` and `records.read_full`.
-        settings: with `tasks`, `strategies` and `report` (`margin`, `alpha`, `baseline`).
+        settings: with `tasks`, `strategies`, `seeds`, `task` and `report` (`margin`, `alpha`,
+            `baseline`).
+        overlap: as of `overlap.read_overlap`.
 
     Returns:
-        Name -> DataFrame: curve, aubc, summary, win_tie_loss, assumptions, kruskal_wallis,
-        games_howell and verdicts, unrounded, rows in the order of the settings.
+        Name -> DataFrame, unrounded, rows in the order of the settings; the names are those of
+        `titles.TITLES`. Tables for which there is nothing (two tasks, index sets, a published
+        number) are left out; those of the first report are always there.
     """
     alpha, baseline = settings.report.alpha, settings.report.baseline
+    tasks, strategies = list(settings.tasks), list(settings.strategies)
     runs = runs_table(rounds)
-    summary = summary_table(runs, full)
+    curve = curve_table(rounds)
     means = runs.groupby(["task", "strategy"], sort=False)[AUBC].mean().unstack("strategy")
-    assumptions, kruskal, held = [], [], []
-    for task in settings.tasks:
-        measured = measured_groups(rounds, runs, task)
-        assumptions += assumption_rows(task, measured, alpha)
-        kruskal += kruskal_rows(task, measured, alpha)
-        held.append(verdict_table(task, measured, baseline, alpha))
-    return {
-        "curve": curve_table(rounds),
+    means = means[strategies]
+    cells = [cell for task in tasks for cell in measured_groups(rounds, runs, task)]
+    assumptions = pd.DataFrame(tested.assumption_rows(cells, alpha), columns=tested.ASSUMPTIONS)
+    kruskal, welch = tested.omnibus_tables(cells, alpha)
+    held = tested.verdict_table(cells, baseline, alpha)
+    made = {
+        "curve": curve,
         "aubc": runs,
-        "summary": summary,
-        "win_tie_loss": win_tie_loss(means[list(settings.strategies)], settings.report.margin),
-        "assumptions": pd.DataFrame(
-            assumptions,
-            columns=[
-                "task",
-                "measure",
-                "labeled",
-                "test",
-                "strategy",
-                "n",
-                "statistic",
-                "p",
-                "assumption",
-            ],
-        ),
-        "kruskal_wallis": pd.DataFrame(
-            kruskal,
-            columns=[
-                "task",
-                "measure",
-                "labeled",
-                "groups",
-                "n_per_group",
-                "h",
-                "df",
-                "p",
-                "verdict",
-            ],
-        ),
-        "games_howell": games_howell_table(runs, alpha),
-        "verdicts": pd.concat(held, ignore_index=True),
+        "summary": summary_table(runs, full),
+        "win_tie_loss": win_tie_loss(means, settings.report.margin),
     }
+    made |= measured.build(rounds, curve, baseline)
+    made |= {name: table for name, table in (overlap or {}).items() if len(table)}
+    made |= {
+        "tests": tests_table(assumptions, settings),
+        "assumptions": assumptions,
+        "kruskal_wallis": kruskal,
+        "welch_anova": welch,
+        "games_howell": tested.games_howell_table(runs, tasks, alpha),
+        "verdicts": held,
+    }
+    pairs = list(combinations(strategies, 2))
+    more = {
+        "verdict_lists": tested.verdict_lists(held),
+        "paired_tasks": paired_table(means, pairs, alpha) if len(tasks) > 1 else pd.DataFrame(),
+        "paired_seeds": tested.paired_seeds(runs, tasks, alpha),
+        "penalty": tested.penalty_table(rounds, strategies, alpha),
+        **ranked.rank_tables(runs, means, tasks, alpha),
+        "bootstrap": tested.bootstrap_table(runs, tasks, alpha),
+        "seeds_needed": tested.planning_table(runs, tasks, baseline, alpha),
+        "literature": literature_table(made, settings),
+    }
+    return made | {name: table for name, table in more.items() if len(table)}
 
 
 def fixed(value: float, decimals: int, missing: str = NOT_AVAILABLE) -> str:

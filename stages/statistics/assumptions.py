@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
+LEAST_LILLIEFORS = 5
 NOT_COMPUTABLE = (float("nan"), float("nan"))
 
 
@@ -24,6 +25,55 @@ def shapiro_wilk(values) -> tuple[float, float]:
         return NOT_COMPUTABLE
     result = stats.shapiro(x)
     return float(result.statistic), float(result.pvalue)
+
+
+def kolmogorov_smirnov(values) -> tuple[float, float]:
+    """Kolmogorov-Smirnov test of normality with mean and deviation taken from the sample.
+
+    D is the largest distance between the empirical distribution and the normal one with the
+    sample's mean and deviation (ddof = 1). As both are estimated, the Kolmogorov distribution
+    would reject far too rarely; p is for the distribution of Lilliefors 1967, by the formula of
+    Dallal and Wilkinson 1986 up to p = 0.1 and the polynomials of Stephens' modified statistic
+    above, as in R's `nortest::lillie.test`.
+
+    Args:
+        values: (n,) floats.
+
+    Returns:
+        (D, p); (NaN, NaN) for fewer than five values or values that are all equal.
+    """
+    x = np.sort(np.asarray(values, dtype=np.float64))
+    n = x.size
+    if n < LEAST_LILLIEFORS or np.ptp(x) == 0:
+        return NOT_COMPUTABLE
+    cdf = special.ndtr((x - x.mean()) / x.std(ddof=1))
+    steps = np.arange(n + 1) / n
+    d = float(max((steps[1:] - cdf).max(), (cdf - steps[:-1]).max()))
+    scaled, size = (d, n) if n <= 100 else (d * (n / 100) ** 0.49, 100)
+    p = np.exp(
+        -7.01256 * scaled**2 * (size + 2.78019)
+        + 2.99587 * scaled * np.sqrt(size + 2.78019)
+        - 0.122119
+        + 0.974598 / np.sqrt(size)
+        + 1.67997 / size
+    )
+    if p > 0.1:
+        p = _above_a_tenth((np.sqrt(n) - 0.01 + 0.85 / np.sqrt(n)) * d)
+    return d, float(np.clip(p, 0.0, 1.0))
+
+
+def _above_a_tenth(modified: float) -> float:
+    pieces = (
+        (0.5, (2.76773, -19.828315, 80.709644, -138.55152, 81.218052)),
+        (0.9, (-4.901232, 40.662806, -97.490286, 94.029866, -32.355711)),
+        (1.31, (6.198765, -19.558097, 23.186922, -12.234627, 2.423045)),
+    )
+    if modified <= 0.302:
+        return 1.0
+    for bound, coefficients in pieces:
+        if modified <= bound:
+            return float(np.polynomial.polynomial.polyval(modified, coefficients))
+    return 0.0
 
 
 def brown_forsythe(groups: Sequence) -> tuple[float, float]:
@@ -52,3 +102,31 @@ def brown_forsythe(groups: Sequence) -> tuple[float, float]:
         return NOT_COMPUTABLE
     result = stats.levene(*samples, center="median")
     return float(result.statistic), float(result.pvalue)
+
+
+def bartlett_from_summary(stds, counts) -> tuple[float, float]:
+    """Bartlett's test of equal variances, from deviations and counts alone.
+
+    Bartlett 1937, "Properties of sufficiency and statistical tests": with f_i = n_i - 1,
+    f = sum f_i and s^2 = sum f_i s_i^2 / f,
+
+        B = (f ln s^2 - sum f_i ln s_i^2) / (1 + (sum 1/f_i - 1/f)/(3 (k - 1))),
+
+    referred to chi^2 with k - 1 degrees of freedom. It stands in for Levene's test where the
+    single values are not known, and unlike it assumes normal groups: it also rejects for tails.
+
+    Args:
+        stds, counts: (k,) deviations (ddof = 1) and numbers of values.
+
+    Returns:
+        (B, p); (NaN, NaN) for fewer than two groups, a count below two or a deviation of zero.
+    """
+    variances = np.asarray(stds, dtype=np.float64) ** 2
+    f = np.asarray(counts, dtype=np.float64) - 1
+    if variances.size < 2 or f.min() < 1 or not (variances > 0).all():
+        return NOT_COMPUTABLE
+    pooled = (f * variances).sum() / f.sum()
+    b = f.sum() * np.log(pooled) - (f * np.log(variances)).sum()
+    b /= 1 + ((1 / f).sum() - 1 / f.sum()) / (3 * (f.size - 1))
+    b = max(float(b), 0.0)
+    return b, float(stats.chi2.sf(b, f.size - 1))

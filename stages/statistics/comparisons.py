@@ -1,15 +1,17 @@
-"""Comparisons of strategies over repeated runs: Kruskal-Wallis, Games-Howell, verdicts."""
+"""Pairs of strategies over repeated runs: Games-Howell with effect sizes, verdicts."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.polynomial import Chebyshev
-from scipy import stats
 
+from stages.statistics.effects import hedges
 from stages.statistics.measures import describe
+from stages.statistics.omnibus import kruskal_wallis
+from stages.statistics.studentized import critical_of_pairs, tail
+
+__all__ = ["games_howell", "games_howell_from_summary", "kruskal_wallis", "verdict", "verdicts"]
 
 BETTER, WORSE, UNDETERMINED, NOT_AVAILABLE = "better", "worse", "undetermined", "n/a"
 PAIR_COLUMNS = [
@@ -24,65 +26,14 @@ PAIR_COLUMNS = [
     "p",
     "low",
     "high",
+    "g",
+    "g_low",
+    "g_high",
+    "reason",
 ]
 NAN = float("nan")
-INTERPOLATION_DEGREE = 16
-
-
-def kruskal_wallis(groups: Mapping[str, Sequence]) -> dict:
-    """Kruskal-Wallis one-way analysis of variance by ranks.
-
-    Kruskal and Wallis 1952, "Use of ranks in one-criterion variance analysis": with N values in
-    k groups, n_i values and rank sum R_i in group i,
-
-        H = 12/(N (N + 1)) * sum_i R_i^2/n_i - 3 (N + 1),
-
-    divided by 1 - sum (t^3 - t)/(N^3 - N) for ties, referred to chi^2 with k - 1 degrees of
-    freedom (an approximation that is rough below five values a group).
-
-    Args:
-        groups: strategy -> (n,) floats.
-
-    Returns:
-        dict with "h", "df", "p" (NaN where not computable: fewer than two groups, a group of
-        fewer than two values, or all values equal), "groups" (k) and "n" (list of the n_i).
-    """
-    samples = [np.asarray(values, dtype=np.float64) for values in groups.values()]
-    result = {
-        "h": NAN,
-        "df": NAN,
-        "p": NAN,
-        "groups": len(samples),
-        "n": [int(sample.size) for sample in samples],
-    }
-    if len(samples) < 2 or min(result["n"]) < 2 or np.ptp(np.concatenate(samples)) == 0:
-        return result
-    test = stats.kruskal(*samples)
-    # Equal rank sums can give an H of minus 1e-16.
-    return result | {
-        "h": max(float(test.statistic), 0.0),
-        "df": len(samples) - 1,
-        "p": float(test.pvalue),
-    }
-
-
-@lru_cache(maxsize=64)
-def _critical_curve(k: int, alpha: float, lowest: float, highest: float) -> Chebyshev:
-    def log_critical(inverse_df):
-        return np.log(stats.studentized_range.ppf(1 - alpha, k, 1 / inverse_df))
-
-    return Chebyshev.interpolate(log_critical, INTERPOLATION_DEGREE, [1 / highest, 1 / lowest])
-
-
-def _critical_values(k: int, alpha: float, df: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Upper alpha points q of the studentized range of k groups, one for each of df."""
-    if df.size <= INTERPOLATION_DEGREE:
-        return np.asarray(stats.studentized_range.ppf(1 - alpha, k, df))
-    # A direct inversion takes 0.1 s a pair; log q is smooth in 1/df, so one curve serves all.
-    lowest, highest = counts.min() - 1.0, 2.0 * counts.max() - 2.0
-    if lowest == highest:
-        lowest, highest = lowest * 0.9, highest * 1.1
-    return np.exp(_critical_curve(k, alpha, lowest, highest)(1 / df))
+FEW, FLAT = "a strategy has fewer than two runs", "neither strategy has any variance"
+MISSING = "the baseline is not among the strategies"
 
 
 def games_howell_from_summary(
@@ -105,6 +56,10 @@ def games_howell_from_summary(
         p = P(Q > |t| sqrt(2)),   Q the studentized range of k groups with df,
         interval = difference -/+ q_(1 - alpha) * standard error / sqrt(2).
 
+    Assumes independent values and roughly normal means; variances may differ. The p values cover
+    the family of all pairs. Hedges' g and its interval (of one pair, not of the family) are those
+    of `effects.hedges`.
+
     Args:
         names: (k,) names of the groups.
         means, stds, counts: (k,) mean, standard deviation with ddof = 1, number of values.
@@ -116,7 +71,7 @@ def games_howell_from_summary(
         DataFrame, a row for each pair (first, second), in the order of `names`, with columns
         PAIR_COLUMNS; difference = first - second in the unit of the means. A group of fewer than
         two values is left out of k and its rows are NaN. Where both deviations are zero the
-        standard error is 0 and t, df, p and the interval are NaN.
+        standard error is 0 and t, df, p and the intervals are NaN; `reason` says which it is.
 
     Raises:
         ValueError: for lengths that differ, repeated names or an unknown baseline.
@@ -149,10 +104,9 @@ def games_howell_from_summary(
     df[ok] = 1 / (share_a**2 / (counts[a] - 1) + share_b**2 / (counts[b] - 1))
     k = int(usable.sum())
     if ok.any():
-        tail = stats.studentized_range.sf(np.abs(t[ok]) * np.sqrt(2), k, df[ok])
-        p[ok] = np.clip(tail, 0.0, 1.0)
+        p[ok] = tail(np.abs(t[ok]) * np.sqrt(2), k, df[ok])
         if interval:
-            q = _critical_values(k, float(alpha), df[ok], counts[usable])
+            q = critical_of_pairs(float(alpha), k, df[ok], counts[usable])
             half = q * np.sqrt(total[ok] / 2)
             low[ok], high[ok] = difference[ok] - half, difference[ok] + half
     columns = [
@@ -167,6 +121,8 @@ def games_howell_from_summary(
         p,
         low,
         high,
+        *hedges(means, stds, counts, i, j, alpha),
+        np.where(ok, "", np.where(usable[i] & usable[j], FLAT, FEW)),
     ]
     return pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))
 
@@ -223,16 +179,23 @@ def verdicts(groups: Mapping[str, Sequence], baseline: str, alpha: float = 0.05)
         alpha: level of the test.
 
     Returns:
-        DataFrame with columns strategy, difference (strategy - baseline), p, verdict, n and
-        n_baseline. Without the baseline among the groups all verdicts are "n/a".
+        DataFrame with columns strategy, difference (strategy - baseline), p, verdict, n,
+        n_baseline and reason (why there is no p, else ""). Without the baseline among the groups
+        all verdicts are "n/a".
     """
     if baseline not in groups:
-        rows = [(name, NAN, NAN, NOT_AVAILABLE, len(values), 0) for name, values in groups.items()]
+        rows = [
+            (name, NAN, NAN, NOT_AVAILABLE, len(values), 0, MISSING)
+            for name, values in groups.items()
+        ]
     else:
         table = games_howell(groups, alpha=alpha, baseline=baseline, interval=False)
-        columns = ["first", "difference", "standard_error", "p", "n_first", "n_second"]
+        columns = ["first", "difference", "standard_error", "p", "n_first", "n_second", "reason"]
         rows = [
-            (name, difference, p, verdict(difference, error, p, alpha), n, n_baseline)
-            for name, difference, error, p, n, n_baseline in table[columns].itertuples(index=False)
+            (name, difference, p, verdict(difference, error, p, alpha), n, n_baseline, reason)
+            for name, difference, error, p, n, n_baseline, reason in table[columns].itertuples(
+                index=False
+            )
         ]
-    return pd.DataFrame(rows, columns=["strategy", "difference", "p", "verdict", "n", "n_baseline"])
+    columns = ["strategy", "difference", "p", "verdict", "n", "n_baseline", "reason"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,5 +1,7 @@
 """Measures of one run and of several runs of one strategy."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -35,6 +37,110 @@ def aubc(labeled, accuracy) -> float:
         raise ValueError("labeled counts must be strictly increasing")
     # Weights that sum to one keep a constant curve at its constant.
     return float(np.average((y[1:] + y[:-1]) / 2, weights=steps))
+
+
+def improvement(labeled, accuracy, baseline_labeled, baseline_accuracy) -> float:
+    """Average performance improvement (API) over a baseline.
+
+    Li et al. 2022 ("An Empirical Study on the Efficacy of Deep Active Learning for Image
+    Classification"), equation (1), over all N rounds, the first included:
+
+        API = 1/N sum_i (acc_i - acc_i of the baseline).
+
+    Args:
+        labeled, accuracy: (rounds,) of the strategy.
+        baseline_labeled, baseline_accuracy: (rounds,) of the baseline, same seed.
+
+    Returns:
+        The mean over the labeled counts that both have; NaN where they have none in common.
+    """
+    other = dict(zip(baseline_labeled, baseline_accuracy, strict=True))
+    gains = [y - other[x] for x, y in zip(labeled, accuracy, strict=True) if x in other]
+    return float(np.mean(gains)) if gains else float("nan")
+
+
+def labels_needed(labeled, accuracy, target: float) -> float:
+    """Labeled images with which a curve first reaches an accuracy.
+
+    Linear between rounds: the smallest x at which the broken line through (labeled, accuracy) is
+    at least `target`.
+
+    Args:
+        labeled: (rounds,) increasing counts.
+        accuracy: (rounds,) fractions.
+        target: accuracy to reach.
+
+    Returns:
+        A float between the first and the last count (the first count where the curve starts at
+        or above the target, which may then need fewer); NaN if it is never reached.
+    """
+    x, y = np.asarray(labeled, np.float64), np.asarray(accuracy, np.float64)
+    reached = np.flatnonzero(y >= target - 1e-12)
+    if not reached.size:
+        return float("nan")
+    at = int(reached[0])
+    if at == 0:
+        return float(x[0])
+    share = (target - y[at - 1]) / (y[at] - y[at - 1])
+    return float(x[at - 1] + min(max(share, 0.0), 1.0) * (x[at] - x[at - 1]))
+
+
+def class_balance(per_class) -> tuple[float, float]:
+    """How evenly the classes are labeled.
+
+    Args:
+        per_class: (classes,) labeled images of each class.
+
+    Returns:
+        (entropy, ratio): the entropy of the class shares divided by log(classes), 1 for equal
+        counts and 0 for a single class; and the largest count over the smallest, infinite where a
+        class has none. (NaN, NaN) without any label or with one class.
+    """
+    counts = np.asarray(per_class, np.float64)
+    total = counts.sum()
+    if counts.size < 2 or total <= 0:
+        return float("nan"), float("nan")
+    shares = counts[counts > 0] / total
+    entropy = float(-(shares * np.log(shares)).sum() / np.log(counts.size))
+    ratio = float(counts.max() / counts.min()) if counts.min() > 0 else float("inf")
+    return min(max(entropy, 0.0), 1.0), ratio
+
+
+def jaccard(first, second) -> float:
+    """Overlap of two sets of indices, |A and B| / |A or B|.
+
+    Args:
+        first, second: integers; NaN is returned where both are empty.
+    """
+    a, b = set(map(int, first)), set(map(int, second))
+    return len(a & b) / len(a | b) if a or b else float("nan")
+
+
+def group_accuracies(groups: Mapping[str, Mapping]) -> dict[str, float]:
+    """Accuracy of each group of test images, of the worst one and of the mismatched ones.
+
+    Zhan et al. 2022 report both for Waterbird, where the background of a mismatched group says
+    another class than the bird.
+
+    Args:
+        groups: name -> {"test": images, "correct": right ones, "mismatch": whether the group is a
+            mismatched one (optional)}.
+
+    Returns:
+        name -> accuracy, and "worst group" and, if any group is one, "mismatch".
+    """
+    found = {
+        name: group["correct"] / group["test"] if group["test"] else float("nan")
+        for name, group in groups.items()
+    }
+    known = [value for value in found.values() if not np.isnan(value)]
+    wrong = [group for group in groups.values() if group.get("mismatch")]
+    images = sum(group["test"] for group in wrong)
+    if known:
+        found["worst group"] = min(known)
+    if images:
+        found["mismatch"] = sum(group["correct"] for group in wrong) / images
+    return found
 
 
 def describe(values) -> tuple[float, float, int]:

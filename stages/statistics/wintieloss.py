@@ -1,7 +1,6 @@
 """Wins, ties and losses of strategies over tasks."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
-from itertools import permutations
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 import pandas as pd
@@ -60,11 +59,23 @@ def win_tie_loss(scores: pd.DataFrame, margin: float = 0.005) -> pd.DataFrame:
     Raises:
         ValueError: for a negative margin.
     """
-    counts = {name: {1: 0, 0: 0, -1: 0} for name in scores.columns}
-    for first, second in permutations(scores.columns, 2):
-        for a, b in zip(scores[first], scores[second], strict=True):
-            counts[first][compare(float(a), float(b), margin)] += 1
-    rows = [(name, c[1], c[0], c[-1], 2 * c[1] + c[0]) for name, c in counts.items()]
+    if margin < 0:
+        raise ValueError("margin must not be negative")
+    units = [[to_units(float(score)) for score in scores[name]] for name in scores.columns]
+    bound = Decimal(str(margin)) / UNIT
+    # A margin between two units decides as the unit below it: differences are whole.
+    whole = int(bound.to_integral_value(ROUND_FLOOR))
+    missing = np.array([[unit is None for unit in column] for column in units], dtype=bool)
+    values = np.array([[unit or 0 for unit in column] for column in units], dtype=np.int64)
+    missing, values = (x.reshape(len(units), len(scores)) for x in (missing, values))
+    both = ~missing[:, None] & ~missing[None, :]
+    wins = both & (values[:, None] - values[None, :] > whole)
+    wins |= ~missing[:, None] & missing[None, :]
+    won, lost = wins.sum((1, 2)), wins.sum((0, 2))
+    tied = len(scores) * (len(units) - 1) - won - lost
+    rows = zip(
+        scores.columns, *(x.tolist() for x in (won, tied, lost, 2 * won + tied)), strict=True
+    )
     table = pd.DataFrame(rows, columns=["strategy", "wins", "ties", "losses", "points"])
     table["rank"] = table["points"].rank(method="min", ascending=False).astype("int64")
     return table

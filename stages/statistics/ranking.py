@@ -1,0 +1,135 @@
+"""Mean ranks over blocks (tasks, or seeds): Friedman, Nemenyi, groups that do not differ."""
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from stages.statistics.studentized import critical, tail
+
+NAN = float("nan")
+DIGITS = 9
+
+
+def block_ranks(scores: pd.DataFrame) -> pd.DataFrame:
+    """Ranks within each complete block, 1 for the highest score; ties share the mean rank.
+
+    Args:
+        scores: (blocks, strategies), NaN for a missing cell; incomplete blocks are left out.
+    """
+    whole = scores.dropna().round(DIGITS)
+    return whole.rank(axis=1, ascending=False, method="average")
+
+
+def friedman(scores: pd.DataFrame) -> dict:
+    """Friedman's test of equal mean ranks, with the F form of Iman and Davenport.
+
+    Friedman 1937; with N complete blocks, k strategies and mean ranks R_j,
+
+        chi^2 = 12 N/(k (k + 1)) * [sum_j R_j^2 - k (k + 1)^2/4],
+
+    divided by 1 - sum (t^3 - t)/(N (k^3 - k)) for ties, k - 1 degrees of freedom; Iman and
+    Davenport 1980: F = (N - 1) chi^2 / (N (k - 1) - chi^2) with k - 1 and (k - 1)(N - 1) degrees
+    of freedom. Demsar 2006, "Statistical comparisons of classifiers over multiple data sets",
+    recommends both. Assumes independent blocks.
+
+    Args:
+        scores: (blocks, strategies) DataFrame, higher being better.
+
+    Returns:
+        dict with "test", "n" (complete blocks), "left_out", "groups", "chi2", "df", "p", "f",
+        "f_p" and "reason".
+    """
+    ranks = block_ranks(scores)
+    n, k = ranks.shape
+    result = {"test": "friedman", "n": n, "left_out": len(scores) - n, "groups": k}
+    result |= dict.fromkeys(("chi2", "df", "p", "f", "f_p"), NAN)
+    if k < 2:
+        return result | {"reason": "there is one strategy"}
+    if n < 2:
+        return result | {"reason": "fewer than two complete blocks"}
+    ties = sum(
+        ((counts**3 - counts).sum())
+        for counts in (np.unique(row, return_counts=True)[1] for row in ranks.to_numpy())
+    )
+    correction = 1 - ties / (n * (k**3 - k))
+    if correction <= 0:
+        return result | {"reason": "all scores are equal"}
+    means = ranks.mean().to_numpy()
+    chi2 = 12 * n / (k * (k + 1)) * ((means - (k + 1) / 2) ** 2).sum() / correction
+    chi2 = max(float(chi2), 0.0)
+    rest = n * (k - 1) - chi2
+    f = (n - 1) * chi2 / rest if rest > 1e-9 else float("inf")
+    return result | {
+        "chi2": chi2,
+        "df": k - 1,
+        "p": float(stats.chi2.sf(chi2, k - 1)),
+        "f": f,
+        "f_p": float(special.fdtrc(k - 1, (k - 1) * (n - 1), f)) if np.isfinite(f) else 0.0,
+        "reason": "",
+    }
+
+
+def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> float:
+    """Nemenyi's critical difference of mean ranks.
+
+    Nemenyi 1963, as in Demsar 2006: q/sqrt(2) * sqrt(k (k + 1)/(6 N)), q the upper alpha point of
+    the studentized range of k groups with infinite degrees of freedom.
+
+    Args:
+        strategies, blocks: k and N.
+        alpha: level.
+
+    Returns:
+        A float; NaN for fewer than two strategies or blocks.
+    """
+    if strategies < 2 or blocks < 2:
+        return NAN
+    q = float(critical(alpha, strategies, np.inf)[0])
+    return q / np.sqrt(2) * np.sqrt(strategies * (strategies + 1) / (6 * blocks))
+
+
+def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
+    """Nemenyi's test of all pairs of mean ranks.
+
+    Args:
+        scores: as for `friedman`.
+
+    Returns:
+        DataFrame, a row for each pair: first, second, difference (of mean ranks, first - second;
+        negative: the first is better), p (NaN with fewer than two complete blocks).
+    """
+    ranks = block_ranks(scores)
+    n, k = ranks.shape
+    i, j = np.triu_indices(k, 1)
+    means = ranks.mean().to_numpy() if n else np.full(k, NAN)
+    difference = means[i] - means[j]
+    p = np.full(difference.shape, NAN)
+    if n >= 2 and k >= 2:
+        error = np.sqrt(k * (k + 1) / (6 * n))
+        p = tail(np.abs(difference) / error * np.sqrt(2), k, np.inf)
+    names = np.array(scores.columns, dtype=object)
+    return pd.DataFrame({"first": names[i], "second": names[j], "difference": difference, "p": p})
+
+
+def cliques(mean_ranks: dict[str, float], distance: float) -> list[list[str]]:
+    """Largest groups of strategies whose mean ranks lie within the critical difference.
+
+    Args:
+        mean_ranks: strategy -> mean rank.
+        distance: the critical difference.
+
+    Returns:
+        Lists of at least two names, best first; a group inside another one is left out.
+    """
+    names = sorted(mean_ranks, key=lambda name: (round(mean_ranks[name], DIGITS), name))
+    found, reached = [], 0
+    for at, name in enumerate(names):
+        last = at
+        while last + 1 < len(names) and (
+            mean_ranks[names[last + 1]] - mean_ranks[name] < distance + 1e-12
+        ):
+            last += 1
+        if last > at and last + 1 > reached:
+            found.append(names[at : last + 1])
+            reached = last + 1
+    return found

@@ -1,0 +1,54 @@
+"""Bootstrap intervals of a mean over seeds."""
+
+import numpy as np
+from scipy import special
+
+NAN = float("nan")
+RESAMPLES = 10_000
+SEED = 20
+
+
+def bootstrap_mean(
+    values, alpha: float = 0.05, resamples: int = RESAMPLES, seed: int = SEED
+) -> dict:
+    """Percentile and BCa intervals of a mean.
+
+    Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 13 and 14: the
+    percentile interval is between the alpha/2 and 1 - alpha/2 quantiles of the means of resamples
+    drawn with replacement; BCa shifts both by the bias correction z0 = Phi^-1(share of resampled
+    means below the mean, ties by half) and the acceleration a of the jackknife. The draws depend
+    on n and `seed` alone, so equal data give equal intervals. Assumes independent runs; with
+    fewer than about ten of them the intervals are too narrow.
+
+    Args:
+        values: (n,) floats.
+        alpha: one minus the level.
+        resamples, seed: number of draws and seed of their generator.
+
+    Returns:
+        dict with "n", "mean", "low", "high" (percentile), "bca_low", "bca_high" and "reason".
+    """
+    x = np.asarray(values, np.float64)
+    x = np.sort(x[np.isfinite(x)])
+    n = int(x.size)
+    result = {"n": n, "mean": float(x.mean()) if n else NAN}
+    result |= dict.fromkeys(("low", "high", "bca_low", "bca_high"), NAN)
+    if n < 2:
+        return result | {"reason": "fewer than two runs"}
+    if np.ptp(x) == 0:
+        return result | {"mean": float(x[0]), "reason": "all values are equal"}
+    draws = np.random.default_rng(seed).integers(0, n, (resamples, n))
+    means = x[draws].mean(axis=1)
+    quantiles = [alpha / 2, 1 - alpha / 2]
+    low, high = np.quantile(means, quantiles)
+    result |= {"low": float(low), "high": float(high), "reason": ""}
+    # Sums in another order differ in the last bit from the mean that they equal.
+    below = (means < result["mean"] - 1e-12).mean()
+    share = (below + (means <= result["mean"] + 1e-12).mean()) / 2
+    z0 = special.ndtri(share)
+    deviations = x - x.mean()  # in proportion to mean of the jackknifed means minus each of them
+    acceleration = (deviations**3).sum() / (6 * ((deviations**2).sum()) ** 1.5)
+    z = z0 + special.ndtri(quantiles)
+    corrected = special.ndtr(z0 + z / (1 - acceleration * z))
+    bca_low, bca_high = np.quantile(means, corrected)
+    return result | {"bca_low": float(bca_low), "bca_high": float(bca_high)}

@@ -1,0 +1,217 @@
+"""The published numbers, and what the statistics make of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.catalogue import STRATEGIES
+from stages.errors import UserError
+from stages.published import COLUMNS, HERE, STUDIES, checks, load
+from stages.published.against import OURS, against
+from stages.published.names import DATASETS, METHODS
+from stages.reporting.published import report
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.mark.parametrize(
+    "name, rows",
+    [("deepalplus", 1516), ("li", 193), ("gashi", 783), ("munjal", 719), ("hybrid", 144)],
+)
+def test_tables_are_whole(name, rows):
+    table = load(name)
+    assert len(table) == rows and tuple(table.columns) == COLUMNS
+    accuracies = table[table["metric"].isin(["accuracy", "f_acc", "aubc"])]["mean"].dropna()
+    assert accuracies.between(0, STUDIES[name].unit).all()
+
+
+@pytest.mark.parametrize(
+    "line, word",
+    [
+        ("p,T1,D,v,m,,acc,x,,", "mean is not a number"),
+        ("p,T1,D,v,m,,acc,1,-1,", "negative"),
+        ("p,T1,D,v,m,,acc,,,", "no reason"),
+        ("p,T1,D,v,,,acc,1,,", "method is blank"),
+        ("p,T1,D,v,a,,acc,1,,", "repeats"),
+        ("p,T1,D,v,m,,acc,,1,missing: x", "without a mean"),
+    ],
+)
+def test_damaged_tables_are_named(tmp_path, line, word):
+    path = tmp_path / "x.csv"
+    path.write_text(",".join(COLUMNS) + f"\np,T1,D,v,a,,acc,1,,\n{line}\n")
+    with pytest.raises(UserError, match=word) as caught:
+        load("li", path)
+    assert "x.csv:3" in str(caught.value)
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="columns"):
+        load("li", path)
+
+
+def test_unknown_names_get_the_nearest():
+    for function in (load, report):
+        with pytest.raises(UserError, match="did you mean 'munjal'"):
+            function("munjall")
+
+
+def test_table_9_medical_is_exact_but_for_the_misprint():
+    table = checks.table_9("medical-2").set_index("strategy")
+    assert table.index[~table["equal"]].tolist() == ["VAAL"]
+    vaal = table.loc["VAAL"]
+    assert vaal[["wins", "ties", "losses"]].tolist() == [16, 6, 12]
+    assert vaal[["printed_wins", "printed_ties", "printed_losses"]].tolist() == [16, 9, 12]
+    assert (table[["wins", "ties", "losses"]].sum(axis=1) == 34).all()
+
+
+def test_table_9_standard_and_table_1():
+    table = checks.table_9("standard-8").set_index("strategy")
+    assert table["equal"].sum() == 6
+    points = 2 * table["printed_wins"] + table["printed_ties"]
+    assert (points["LeastConfD"], points["CEAL(Entropy)"]) == (185, 183)
+    assert len(checks.survey_disagreements()) == 27
+
+
+def test_munjals_verdicts_but_for_the_misprint_and_the_missing_row():
+    table = checks.munjal_verdicts()
+    assert len(table) == 36
+    odd = table[~table["equal"]]
+    assert odd[["dataset", "labeled", "method", "verdict", "printed"]].values.tolist() == [
+        ["CIFAR10", 0.4, "UC", "better", "worse"],
+        ["CIFAR100", 0.2, "VAAL", "undetermined", "not printed"],
+    ]
+    groups = checks.munjal_groups("CIFAR10", 0.4)
+    assert (groups["n"] == 25).all()
+    assert groups.set_index("method").loc["RSB", ["mean", "std"]].tolist() == pytest.approx(
+        [83.07, 0.9178], abs=5e-5
+    )
+    omnibus = checks.munjal_omnibus()
+    assert (omnibus[["welch_p", "kruskal_p", "bartlett_p"]] < 0.05).all().all()
+
+
+def test_pooling_equals_pooling_the_values():
+    rng = np.random.default_rng(0)
+    values = rng.normal(80, 1, (5, 5)) + rng.normal(0, 1, (5, 1))
+    sets = pd.DataFrame({"mean": values.mean(1), "std": values.std(1, ddof=1)})
+    assert checks.pooled(sets) == pytest.approx((values.mean(), values.std(ddof=1), 25))
+
+
+def test_gashi_diversity_is_entropy():
+    table = checks.same_numbers()
+    assert len(table) == 20 and (table["difference"].abs() <= 0.01).all()
+    assert table.loc[table["diversity_std"] != table["entropy_std"], "labeled"].tolist() == [3000]
+
+
+@pytest.mark.parametrize(
+    "name, sentences",
+    [
+        (
+            "deepalplus",
+            [
+                "**Reproduced.** Table 9, medical tasks: 17 of 18 methods",
+                "VAAL is 16-6-12 and printed 16-9-12, which sums to 37 of 34",
+                "**Not reproduced.** Table 9, standard tasks: 6 of 18",
+                "LeastConfD (185) ranks above CEAL (183)",
+            ],
+        ),
+        (
+            "munjal",
+            [
+                "**Reproduced.** Table 1: 34 of 35 printed verdicts",
+                "**Not reproduced.** CIFAR10 40%, UC: printed worse, but better",
+                "VAAL is listed in no column of the row CIFAR100 20%",
+                "QBC is superior to RSB in 4 of 6",
+            ],
+        ),
+        (
+            "li",
+            [
+                "is false for WAAL",
+                "-0.12 on CIFAR100 and -3.64 on TinyImageNet",
+                "BadgeSampling, ClusterMargin, LeastConfidence",
+            ],
+        ),
+        ("gashi", ["to 0.01 in 20 of 20 rows", "best throughout"]),
+        ("hybrid", ["the best pure strategy is Variation ratio (97.01 %); 0 of 54", "no targets"]),
+    ],
+)
+def test_reports_say_what_holds(name, sentences):
+    text = report(name)
+    assert text == report(name)
+    for sentence in sentences:
+        assert sentence in text
+    assert "nan" not in text.lower().replace("dominan", "").replace("nano", "")
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+
+
+def test_misprint_would_be_missed_by_floats(monkeypatch):
+    # The verdict lines follow the data: other counts, other sentence.
+    data = load("deepalplus")
+    data.loc[
+        (data["table"] == "T9")
+        & (data["method"] == "WAAL")
+        & (data["metric"] == "win")
+        & (data["dataset"] == "medical-2"),
+        "mean",
+    ] = 33
+    monkeypatch.setattr(checks, "load", lambda name: data)
+    assert "**Not reproduced.** Table 9, medical tasks: 16 of 18" in report("deepalplus")
+
+
+def test_ours_beside_theirs_by_hand():
+    ours = pd.DataFrame(
+        [
+            ("random", "aubc", np.nan, 0.96, 3),
+            ("nobody", "aubc", np.nan, 0.9, 3),
+            ("badge", "final_accuracy", np.nan, 0.99, 3),
+            ("badge", "api", np.nan, 0.02, 3),
+        ],
+        columns=OURS,
+    )
+    found = against("deepalplus", "mnist", ours)
+    assert found["strategy"].tolist() == ["random", "badge"]
+    row = found.iloc[0]
+    published = (
+        load("deepalplus")
+        .query("table == 'T4' and dataset == 'MNIST' and method == 'Random' and metric == 'aubc'")
+        .iloc[0]
+    )
+    assert row["published"] == published["mean"]
+    assert row["published_std"] == pytest.approx(published["std"] * np.sqrt(3 / 2))
+    assert row["in_stds"] == pytest.approx((0.96 - published["mean"]) / row["published_std"])
+    assert "500 labels at the start" in row["note"]
+    gain = against("li", "mnist", ours)
+    assert gain["difference"].tolist() == pytest.approx([0.02 - 0.0184])
+    assert gain["in_stds"].isna().all()
+    for name in STUDIES:
+        assert against(name, "digits", ours).empty
+
+
+def test_single_budgets_match_only_at_the_same_count():
+    ours = pd.DataFrame(
+        [("entropy", "accuracy", n, 0.7, 5) for n in (1000, 1500, 2000)]
+        + [("kcenter", "accuracy", 20000, 0.84, 5)],
+        columns=OURS,
+    )
+    assert against("gashi", "cifar10", ours)["labeled"].tolist() == [1000, 2000, 20000]
+    row = against("munjal", "cifar10", ours).iloc[0]
+    assert (row["method"], row["table"]) == ("Coreset", "S7-S11")
+    assert row["in_stds"] == pytest.approx((0.84 - 0.83236) / 0.013085, abs=1e-3)
+
+
+def test_every_mapped_name_is_in_the_tables():
+    published = {name: load(name) for name in STUDIES}
+    for name, methods in METHODS.items():
+        assert set(methods.values()) <= set(published[name]["method"])
+        assert len(set(methods.values())) == len(methods)
+    everywhere = set().union(*(table["dataset"] for table in published.values()))
+    assert set(DATASETS.values()) <= everywhere
+    mapped = set().union(*METHODS.values())
+    assert {"random", "entropy", "badge", "kcenter", "bald"} <= mapped & set(STRATEGIES)
+
+
+def test_only_facts_are_shipped():
+    assert {path.name for path in HERE.glob("*.csv")} == {
+        *(f"{name}.csv" for name in STUDIES),
+        "deepalplus_protocols.csv",
+    }
