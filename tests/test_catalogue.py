@@ -108,7 +108,7 @@ def result_of(root: Path, name: str, seed: int) -> dict:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_entry_is_complete(name):
     entry = catalogue.STRATEGIES[name]
-    assert entry.source.strip()
+    assert entry.source.strip() and entry.cost.strip()
     assert entry.family in ("uncertainty", "diversity", "hybrid", "baseline")
     functions = [catalogue.load(path) for path in (entry.learner, entry.scorer, entry.selector)]
     assert all(callable(function) and function.__doc__ for function in functions)
@@ -268,9 +268,9 @@ def flawed(scores, b, rng):
     return np.zeros(b, int)
 
 HERE = "own_strategies:"
-my_strategy = Strategy(SUPERVISED, HERE + "reverse", TOP, "nobody", "baseline", {"power": 1})
-bad_strategy = Strategy(SUPERVISED, HERE + "reverse", HERE + "flawed", "nobody", "hybrid")
-nan_strategy = Strategy(SUPERVISED, HERE + "nothing", TOP, "nobody", "hybrid")
+my_strategy = Strategy(SUPERVISED, HERE + "reverse", TOP, "nobody", "baseline", "N", {"power": 1})
+bad_strategy = Strategy(SUPERVISED, HERE + "reverse", HERE + "flawed", "nobody", "hybrid", "N")
+nan_strategy = Strategy(SUPERVISED, HERE + "nothing", TOP, "nobody", "hybrid", "N")
 
 def nothing(pool):
     return np.full(len(pool.rows), np.nan)

@@ -12,103 +12,18 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from stages.catalogue import diversity, hybrid, uncertainty
+from stages.catalogue.strategy import SUPERVISED, TOP, Strategy
 from stages.errors import UserError, nearest
 
-
-@dataclass(frozen=True)
-class Strategy:
-    """One way of choosing what to label.
-
-    Attributes:
-        learner: import path of how a model is trained in one round.
-        scorer: import path of what is computed over the pool; higher is more wanted.
-        selector: import path of which candidates are taken.
-        source: the paper, and the equation where it has one.
-        family: uncertainty, diversity, hybrid or baseline.
-        settings: its settings and their defaults; each is passed by name to the scorer or the
-            selector that has a parameter of that name.
-        needs_dropout: whether the model must have a dropout layer.
-        least: the smallest value of a number, where that is not 0.
-        choices: the values of a word.
-    """
-
-    learner: str
-    scorer: str
-    selector: str
-    source: str
-    family: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    needs_dropout: bool = False
-    least: dict[str, float] = field(default_factory=dict)
-    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-SUPERVISED = "stages.learners.supervised:train"
-UNCERTAINTY = "stages.scorers.uncertainty:"
-TOP = "stages.selectors.top:top"
-SETTLES = "Settles 2009, section 3.1"
-GAL = "Gal et al. 2017"
-
-
-def _uncertainty(name: str, source: str) -> Strategy:
-    return Strategy(SUPERVISED, UNCERTAINTY + name, TOP, source, "uncertainty")
-
-
-def _mc(name: str, source: str) -> Strategy:
-    """Over Monte-Carlo dropout passes; 10 of them in the surveys."""
-    return Strategy(
-        SUPERVISED,
-        UNCERTAINTY + name,
-        TOP,
-        source,
-        "uncertainty",
-        {"passes": 10},
-        needs_dropout=True,
-        least={"passes": 1},
-    )
-
+__all__ = ["STRATEGIES", "SUPERVISED", "TOP", "Strategy", "bind", "complete", "find", "load"]
 
 STRATEGIES: dict[str, Strategy] = {
-    "random": Strategy(
-        SUPERVISED, "stages.scorers.trivial:constant", TOP, "uniform sampling", "baseline"
-    ),
-    "least_confidence": _uncertainty("least_confidence", f"{SETTLES}.1: 1 - max_c p_c"),
-    "margin": _uncertainty("margin", f"{SETTLES}.1: -(p_(1) - p_(2))"),
-    "entropy": _uncertainty("entropy", f"{SETTLES}.1: -sum_c p_c log p_c"),
-    "least_confidence_dropout": _mc("mc_least_confidence", f"{GAL}, section 3"),
-    "margin_dropout": _mc("mc_margin", "Scheffer et al. 2001; margin of the mean over passes"),
-    "entropy_dropout": _mc("mc_entropy", f"{GAL}, section 3: predictive entropy"),
-    "bald": _mc("bald", "Houlsby et al. 2011, eq. (2): H[E p] - E H[p]"),
-    "mean_std": _mc("mean_std", f"{GAL}, section 3: mean over classes of the std over passes"),
-    "variation_ratio": _mc("variation_ratio", "Freeman 1965; Gal et al. 2017: 1 - f_mode / T"),
-    "kmeans": Strategy(
-        SUPERVISED,
-        "stages.scorers.features:embedding",
-        "stages.selectors.kmeans:nearest_to_centres",
-        "k-means on embeddings, the candidate nearest to each centre (Zhan et al. 2022)",
-        "diversity",
-        {"iterations": 20, "backend": "auto"},
-        least={"iterations": 1},
-        choices={"backend": ("auto", "faiss", "scipy")},
-    ),
-    "kcenter": Strategy(
-        SUPERVISED,
-        "stages.scorers.features:embedding_and_labeled",
-        "stages.selectors.kcenter:greedy",
-        "Sener & Savarese 2018, Algorithm 1 (k-center greedy); PCA as in Zhan et al. 2022",
-        "diversity",
-        {"pca": 32},
-    ),
-    "badge": Strategy(
-        SUPERVISED,
-        "stages.scorers.features:gradient_factors",
-        "stages.selectors.badge:kmeans_plus_plus",
-        "Ash et al. 2020, Algorithm 1 and eq. (1)",
-        "hybrid",
-    ),
+    **uncertainty.ENTRIES,
+    **diversity.ENTRIES,
+    **hybrid.ENTRIES,
 }
 
 
@@ -185,14 +100,21 @@ def bind(path: str, settings: dict[str, Any]) -> Callable[..., Any]:
 
 def table() -> str:
     """The catalogue as a Markdown table: what docs/strategies.md shows."""
-    lines = ["| strategy | family | scorer | selector | settings | source |", "|" + "---|" * 6]
+    heads = ["strategy", "family", "learner", "scorer", "selector", "cost", "settings", "source"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for name, entry in STRATEGIES.items():
         scorer, selector = (path.rpartition(":")[2] for path in (entry.scorer, entry.selector))
+        learner = entry.learner.partition(":")[0].rpartition(".")[2]
         options = ", ".join(f"{key}: {value}" for key, value in entry.settings.items())
-        row = (f"`{name}`", entry.family, scorer, selector, options, entry.source)
+        row = (
+            f"`{name}`",
+            entry.family,
+            learner,
+            scorer,
+            selector,
+            entry.cost,
+            options,
+            entry.source,
+        )
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(table(), end="")
