@@ -25,7 +25,7 @@ repro: $(READY)
 	@python -m stages.mend
 	dvc repro
 	@python -m stages.verify --committed
-	@echo "report: reports/report.md"
+	@echo "report: reports/index.html and reports/report.md"
 
 test: $(READY)
 	python -m pytest -q -n 2 --dist loadfile

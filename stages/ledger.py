@@ -93,12 +93,17 @@ def write(
         rows: number of training rows; every index is below it.
         parent: the link before, None for the first of all.
         total: labeled rows up to and including this link.
+
+    Raises:
+        UserError: a duplicate or an index out of range; nothing is written.
     """
     named = "none" if parent is None else f"{_relative(parent.path, path)} sha256:{parent.digest}"
     values = (FORMAT, data, rows, task, strategy, seed, round_n, named, len(indices), total)
     lines = [f"# {key}: {value}" for key, value in zip(KEYS, values, strict=True)]
     lines += [str(int(index)) for index in indices]
-    write_text(path, "\n".join(lines) + "\n")
+    content = "\n".join(lines) + "\n"
+    parse(path, content.encode("ascii"))  # a bad link is never written
+    write_text(path, content)
     return read(path)
 
 
@@ -113,6 +118,15 @@ def read(path: Path) -> Link:
         content = path.read_bytes()
     except OSError:
         raise UserError(f"{path}: missing link") from None
+    return parse(path, content)
+
+
+def parse(path: Path, content: bytes) -> Link:
+    """:func:`read` of a file's content; ``path`` is for the messages.
+
+    Raises:
+        UserError: as :func:`read`, but for the missing file.
+    """
     if not content.endswith(b"\n"):
         raise UserError(f"{path}: half-written (no newline at the end)")
     try:

@@ -21,12 +21,13 @@ NAME = re.compile(r"[A-Za-z0-9_]+")
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+Size = Annotated[tuple[Positive, Positive], Field(strict=False)]  # YAML has lists, not tuples
 
 
 class Section(BaseModel):
     """A part of params.yaml: unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Dataset(Section):
@@ -35,7 +36,7 @@ class Dataset(Section):
     name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "folder"]
     root: str | None = None  # folder of the files; None: $ALEDGER_DATA, else ~/.cache/aledger
     download: bool = True
-    size: tuple[Positive, Positive] | None = None  # folder only: resize to height, width
+    size: Size | None = None  # folder only: resize to height, width
     channels: Literal[1, 3] = 3  # folder only
 
 
@@ -70,7 +71,7 @@ class Task(Section):
     momentum: Rate = 0.0
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    milestones: tuple[Positive, ...] = ()
+    milestones: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
     decay: Annotated[float, Field(gt=0, le=1)] = 0.1
     augmentation: Literal["none", "crop", "crop_flip"] = "none"
     padding: Positive = 4  # of the random crop, pixels
@@ -184,6 +185,11 @@ def _check(settings: Settings) -> None:
                     f"{kind}: {name!r} cannot be a name; allowed: letters, digits "
                     f"and '_', but not 'full', 'data' or 'seed-...'"
                 )
+    if settings.report.baseline not in settings.strategy:
+        raise UserError(
+            f"report.baseline is {settings.report.baseline!r}, which has no entry under "
+            f"'strategy:'; {nearest(settings.report.baseline, settings.strategy)}"
+        )
     for name in settings.tasks:
         _check_task(name, settings.task[name], settings)
     for label in settings.strategies:

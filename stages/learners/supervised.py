@@ -76,12 +76,14 @@ def _loss(logits: Tensor, labels: Tensor, exact: bool) -> Tensor:
 def batches_of(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """``order`` in pieces of ``size``, none dropped.
 
-    A last piece of one joins the piece before it: batch norm has no variance of one sample.
+    A last piece of one joins the piece before it, and one that stands alone comes twice: batch
+    norm has no variance of one sample.
     """
     ends = list(range(size, len(order), size)) + [len(order)]
     if len(ends) > 1 and ends[-1] - ends[-2] == 1:
         del ends[-2]
     start = 0
     for end in ends:
-        yield order[start:end]
+        piece = order[start:end]
+        yield np.repeat(piece, 2) if len(piece) == 1 else piece
         start = end
