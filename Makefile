@@ -1,5 +1,5 @@
 # make repro: run the study in params.yaml and name its report.   make test: run the tests.
-# Both set everything up in .venv first, once. JOBS: runs at a time, 0 for as many as cores.
+# Both set everything up in .venv first, once. JOBS: runs at a time, 0 for as many as pay.
 
 PYTHON ?= python3
 JOBS ?= 0

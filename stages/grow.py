@@ -33,9 +33,10 @@ def runs(study: settings.Settings) -> list[list[str]]:
 
 
 def jobs_for(study: settings.Settings) -> int:
-    """How many processes this machine has cores for."""
+    """One process more than there are cores for: one always waits for its turn at dvc.lock."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // study.threads) if study.threads else 1
+    free = (cores or 1) // study.threads if study.threads else 1
+    return free + 1 if free > 1 else 1
 
 
 def grow(study: settings.Settings, root: Path, jobs: int) -> bool:
@@ -55,7 +56,7 @@ def grow(study: settings.Settings, root: Path, jobs: int) -> bool:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m stages.grow", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=0, help="processes; 0: as many as cores")
+    parser.add_argument("--jobs", type=int, default=0, help="processes; 0: one more than cores")
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
