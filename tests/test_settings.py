@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from study import DROP, REPO, rounds, tree, write_params
 
-from stages import full, prepare, settings, split, start
+from stages import full, grow, prepare, settings, split, start
 from stages import round as round_stage
 from stages.errors import UserError, nearest
 from stages.protocol import protocol
@@ -480,3 +480,10 @@ def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study,
     assert set(settings.Task.model_fields) - {"dataset"} < set(written)
     assert {"reproducible", "device", "threads"} < set(written)
     assert "dataset" not in written
+
+
+def test_runs_side_by_side_cover_every_stage_once():
+    study = settings.load(REPO / "params.yaml")
+    names = [name for run in grow.runs(study) for name in run]
+    assert len(names) == len(set(names)) == 3 + 18 * (1 + 5)
+    assert grow.jobs_for(study.model_copy(update={"threads": 0})) == 1
