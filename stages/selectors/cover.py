@@ -108,14 +108,21 @@ class Cover:
         return nearest
 
     def _spread(self, open_: np.ndarray, nearest: np.ndarray, radius: float) -> np.ndarray:
-        """Open points, farthest first, no two within the radius of each other; at most b."""
-        chosen, nearest = [], nearest[open_].copy()
-        among = self.points.among(open_)
-        while len(chosen) < self.b and nearest.max(initial=0) > radius:
-            pick = int(nearest.argmax())
-            chosen.append(open_[pick])
-            np.minimum(nearest, among.squared(pick)[0], out=nearest)
-        return np.array(chosen, np.int64)
+        """At most b open points, farthest first, apart by the radius, and if few by half of it.
+
+        Points far apart share few centres: they show soonest that a radius is too small.
+        """
+        among, chosen = self.points.among(open_), np.zeros(0, np.int64)
+        for apart in (radius, radius / 4):
+            left = nearest[open_].copy()
+            for part in among.blocks(chosen):
+                left[(among.squared(part) <= apart).any(0)] = 0
+            while len(chosen) < self.b and left.any():
+                chosen = np.append(chosen, left.argmax())
+                left[among.squared(chosen[-1])[0] <= apart] = 0
+            if len(chosen) >= self.b // 5:
+                break
+        return open_[chosen]
 
     def _solve(self, rows: np.ndarray, radius: float) -> np.ndarray | None:
         """The program for these rows alone."""
