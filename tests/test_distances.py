@@ -29,7 +29,8 @@ def test_squared_distances_are_exact_on_the_grid_and_close_to_the_truth(seed, si
     for i in range(9):
         for j in range(9):
             exact = sum(
-                Fraction(a - b) ** 2 for a, b in zip(grid[i].tolist(), grid[j].tolist(), strict=True)
+                Fraction(a - b) ** 2
+                for a, b in zip(grid[i].tolist(), grid[j].tolist(), strict=True)
             )
             assert Fraction(float(squares[i, j])) == exact
     true = np.sqrt((((x / scale)[:, None] - x / scale) ** 2).sum(2))

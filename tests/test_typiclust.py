@@ -146,7 +146,9 @@ def test_the_radius_is_the_largest_that_leaves_enough_balls_pure(seed, purity):
 
     def pure(limit: float) -> float:
         inside = squares < limit
-        return float(np.mean([(labels[row] == own).all() for row, own in zip(inside, labels)]))
+        return float(
+            np.mean([(labels[row] == own).all() for row, own in zip(inside, labels, strict=True)])
+        )
 
     assert pure(radius) >= purity - 1e-9
     assert pure(radius + 1) < purity  # squared distances are whole numbers

@@ -83,5 +83,3 @@ class Trainer:
 def tensor(values: Any, compute: Compute) -> Tensor:
     """An array on the device in the precision of the study."""
     return torch.as_tensor(values).to(device=compute.device, dtype=compute.dtype)
-
-

@@ -65,9 +65,7 @@ def uncertain(
     """
     if rule not in ("nearest", "farthest"):
         raise UserError(f"rule is {rule!r}; allowed: nearest, farthest")
-    trained = train(
-        pool, subset, hidden, dropout, epochs, learning_rate, weight_decay, loss_weight
-    )
+    trained = train(pool, subset, hidden, dropout, epochs, learning_rate, weight_decay, loss_weight)
     distances = np.abs(margin - trained.chances[: len(trained.drawn)])
     scores = np.full(len(pool.rows), OUTSIDE)
     scores[trained.drawn] = -distances if rule == "nearest" else distances
@@ -93,9 +91,7 @@ def core(
         Positions of the drawn candidates (M,), their features (M, hidden), and those of the labeled
         set (L, hidden).
     """
-    trained = train(
-        pool, subset, hidden, dropout, epochs, learning_rate, weight_decay, loss_weight
-    )
+    trained = train(pool, subset, hidden, dropout, epochs, learning_rate, weight_decay, loss_weight)
     count = len(trained.drawn)
     return trained.drawn, trained.hidden[:count], trained.hidden[count:]
 

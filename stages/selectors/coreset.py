@@ -66,9 +66,7 @@ def robust(
     points = Points(np.concatenate([pool[order], labeled]))
     known, points = points.coordinates[count:], points.among(np.arange(count))
     budget = min(int(outliers * (count + len(known))), count)
-    sequence = kcenter.greedy(
-        (points.coordinates, known), min(b + budget + 1, count), rng
-    )
+    sequence = kcenter.greedy((points.coordinates, known), min(b + budget + 1, count), rng)
     to_labeled = _nearest(points, known)
     limits = Limits(nodes, nonzeros, passes, time_limit)
     cover = Cover(points, to_labeled, b, budget, sequence, limits)
@@ -138,5 +136,7 @@ def _fill(
     if len(picks) < b:
         rest = np.setdiff1d(np.arange(len(pool)), picks)
         known = np.concatenate([labeled, pool[picks]])
-        picks = np.concatenate([picks, rest[kcenter.greedy((pool[rest], known), b - len(picks), rng)]])
+        picks = np.concatenate(
+            [picks, rest[kcenter.greedy((pool[rest], known), b - len(picks), rng)]]
+        )
     return picks
