@@ -71,7 +71,7 @@ def test_the_program_decides_as_enumeration_does(radius_squared, budget):
         assert (squares[found].min(0) > radius_squared).sum() <= budget
 
 
-@pytest.mark.parametrize("limit", [{"nonzeros": 1}, {"passes": 1}])
+@pytest.mark.parametrize("limit", [{"nonzeros": 1}, {"programs": 1}])
 def test_an_unsolved_program_keeps_the_greedy_centres_and_says_so(limit, caplog):
     pool, labeled = rng().normal(size=(200, 4)), rng(1).normal(size=(3, 4))
     with caplog.at_level(logging.WARNING):

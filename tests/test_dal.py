@@ -144,12 +144,12 @@ def test_ordinary_inputs():
 
 def test_one_thread_or_two_give_the_same_bits():
     before, found = torch.get_num_threads(), []
-    x = rng().normal(size=(1500, 8))
+    x = rng().normal(size=(300, 8))
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             found.append(
-                discriminator.discriminative(pool_of(x, x[:100], 20), mini_queries=2, epochs=3)
+                discriminator.discriminative(pool_of(x, x[:30], 20), mini_queries=2, epochs=1)
             )
     finally:
         torch.set_num_threads(before)

@@ -181,7 +181,7 @@ def test_one_thread_or_two_give_the_same_bits():
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            found.append(gcn.train(pool_of(3000, 50, 5), 0, 32, 0.3, 5, 0.01, 5e-4, 1.2))
+            found.append(gcn.train(pool_of(1000, 50, 5), 0, 32, 0.3, 3, 0.01, 5e-4, 1.2))
     finally:
         torch.set_num_threads(before)
     assert (found[0].chances == found[1].chances).all()

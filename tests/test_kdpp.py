@@ -98,7 +98,7 @@ def test_gamma_is_one_over_the_median_squared_distance():
 
 def test_it_is_more_diverse_than_chance():
     x = np.concatenate([rng().normal(size=(180, 2)) * 0.1, rng(1).normal(size=(20, 2)) + 5])
-    far = [int((kdpp.sample(x, 8, rng(seed)) >= 180).sum()) for seed in range(15)]
+    far = [int((kdpp.sample(x, 8, rng(seed)) >= 180).sum()) for seed in range(6)]
     assert np.mean(far) > 2  # by chance 0.8
 
 

@@ -23,8 +23,8 @@ def robust(
     outliers: float = 1e-4,
     steps: int = 10,
     nodes: int = 100,
-    nonzeros: int = 200000,
-    passes: int = 20,
+    nonzeros: int = 50000,
+    programs: int = 20,
     time_limit: float = 3600.0,
 ) -> np.ndarray:
     """Sener & Savarese 2018, Algorithm 2: the smallest radius at which b balls are enough.
@@ -33,7 +33,7 @@ def robust(
     its sequence one that none do for; between them ``steps`` bisections ask the program of eq. (5),
     see :class:`stages.selectors.cover.Cover`. Up to ``outliers`` of all points may stay open.
 
-    A radius whose program is not solved within ``nodes``, ``nonzeros`` and ``passes`` counts as one
+    A radius whose program is not solved within ``nodes``, ``nonzeros`` and ``programs`` counts as one
     that does not do: the best centres so far, at worst the greedy ones, are kept, and one line of
     the log says so. These limits do not depend on the machine. ``time_limit`` does, and is an error
     when it runs out.
@@ -43,7 +43,7 @@ def robust(
         pca: principal components to keep, as in k-center greedy; 0: all.
         outliers: share of all points, Xi / n (the paper: 1e-4).
         steps: bisections at most; each halves what is left between the two radii.
-        nodes, nonzeros, passes: see :class:`stages.selectors.cover.Limits`.
+        nodes, nonzeros, programs: see :class:`stages.selectors.cover.Limits`.
         time_limit: seconds for all programs together.
 
     Returns:
@@ -68,7 +68,7 @@ def robust(
     budget = min(int(outliers * (count + len(known))), count)
     sequence = kcenter.greedy((points.coordinates, known), min(b + budget + 1, count), rng)
     to_labeled = _nearest(points, known)
-    limits = Limits(nodes, nonzeros, passes, time_limit)
+    limits = Limits(nodes, nonzeros, programs, time_limit)
     cover = Cover(points, to_labeled, b, budget, sequence, limits)
     centres = _bisect(cover, sequence, b, steps)
     filled = _fill(points.coordinates, known, centres, b, rng)

@@ -26,13 +26,13 @@ class Limits:
     Attributes:
         nodes: branch-and-bound nodes of one program.
         nonzeros: of one program's matrix.
-        passes: programs for one radius.
+        programs: how many for one radius.
         seconds: for all programs; the clock is a safety, and running out of it an error.
     """
 
     nodes: int
     nonzeros: int
-    passes: int
+    programs: int
     seconds: float
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Cover:
             UserError: out of time.
         """
         rows = self.rows[self.to_labeled[self.rows] > radius]
-        for _ in range(self.limits.passes):
+        for _ in range(self.limits.programs):
             found = self._solve(rows, radius)
             if found is None:
                 return None
