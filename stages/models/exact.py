@@ -230,6 +230,16 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return _CrossEntropy.apply(logits, labels)
 
 
+def product(inputs: Tensor, weight: Tensor) -> Tensor:
+    """``inputs @ weight.T`` of (B, K) and (M, K) with exact sums."""
+    return _Product.apply(inputs, weight)
+
+
+def add_bias(values: Tensor, bias: Tensor) -> Tensor:
+    """``values`` (B, M, ...) + ``bias`` (M,) over dimension 1; its gradient is an exact sum."""
+    return _Bias.apply(values, bias)
+
+
 def _wide(per_channel: Tensor) -> Tensor:
     return per_channel[:, None, None]
 
