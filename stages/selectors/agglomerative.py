@@ -88,7 +88,8 @@ def split(
         order = np.argsort(along, kind="stable")
         border = np.searchsorted(along[order], ((one + other) / 2) @ (other - one))
         # A very small side would make the recursion deep for nothing.
-        at = int(np.clip(border, len(rows) // 4, len(rows) - len(rows) // 4))
+        least = max(1, len(rows) // 4)
+        at = int(np.clip(border, least, len(rows) - least))
         waiting += [rows[order[at:]], rows[order[:at]]]
     return done
 
