@@ -32,6 +32,8 @@ class Purpose(IntEnum):
     GCN = 33
     GCN_DROPOUT = 34
     GCN_SUBSET = 35
+    CANDIDATES = 40
+    ADVICE = 41
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

@@ -114,11 +114,15 @@ def choose(
     options: dict[str, Any],
     clock: Clock,
 ) -> tuple[Any, Selection, dict[str, Any]]:
-    """Score and select: what the scorer gave, the selection, and what it looks like."""
+    """Score and select: what the scorer gave, the selection, and what it looks like.
+
+    Positions and scores are in ``problem.pool``; the score of what was no candidate is NaN.
+    """
+    kept = preselect(problem, options.get("candidates", 0))
     pool = Pool(
         learned.network,
         problem.batches,
-        problem.pool,
+        problem.pool[kept],
         problem.rows,
         problem.generator,
         problem.labels,
@@ -127,18 +131,34 @@ def choose(
         problem.round_n,
         learned.members,
         problem.carry,
+        problem.pool,
     )
     scored = catalogue.bind(entry.scorer, options)(pool)
     clock.mark("score")
     select = catalogue.bind(entry.selector, options)
     chosen = select(scored, problem.task.query_size, problem.generator(Purpose.SELECT))
     selection = chosen if isinstance(chosen, Selection) else Selection(chosen)
-    check_selection(selection.positions, problem.task.query_size, len(problem.pool), run.strategy)
+    check_selection(selection.positions, problem.task.query_size, len(kept), run.strategy)
     clock.mark("select")
     seen: dict[str, Any] = {"selection": properties(pool, selection.positions, problem.task)}
     if problem.round_n == 0:
         seen["first_selected"] = thumbnails(pool, selection.positions)
-    return scored, selection, seen
+    if isinstance(scored, np.ndarray) and scored.ndim == 1 and len(kept) < len(problem.pool):
+        scores, scored = scored, np.full(len(problem.pool), np.nan)
+        scored[kept] = scores
+    return scored, Selection(kept[selection.positions], selection.carry), seen
+
+
+def preselect(problem: Problem, candidates: int) -> np.ndarray:
+    """Positions of a random part of the pool, rising: ``candidates`` of it, or all (0).
+
+    So that uncertain images that are all alike do not fill the batch (Gashi et al. 2024, section
+    on diversity). A pool that has become smaller is taken whole.
+    """
+    count = len(problem.pool)
+    if not 0 < candidates < count:
+        return np.arange(count)
+    return np.sort(problem.generator(Purpose.CANDIDATES).choice(count, candidates, replace=False))
 
 
 def describe(

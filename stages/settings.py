@@ -193,9 +193,16 @@ def _check(settings: Settings) -> None:
     for name in settings.tasks:
         _check_task(name, settings.task[name], settings)
     for label in settings.strategies:
-        entry, _ = settings.chosen(label)
+        entry, options = settings.chosen(label)
+        samples = any(one.needs_dropout for one in [entry, *catalogue.consulted(options)])
         for name in settings.tasks:
-            if entry.needs_dropout and settings.task[name].model.dropout == 0:
+            wanted, drawn = settings.task[name].query_size, options.get("candidates", 0)
+            if 0 < drawn < wanted:
+                raise UserError(
+                    f"strategy.{label}.candidates is {drawn}, but task.{name}.query_size is "
+                    f"{wanted}; allowed: 0 (the whole pool), or {wanted} or more"
+                )
+            if samples and settings.task[name].model.dropout == 0:
                 raise UserError(
                     f"strategy {label!r} samples by dropout, but task.{name}.model."
                     f"dropout is 0; allowed: above 0 and below 1"

@@ -212,7 +212,7 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         (
             {"strategies": ["random"], "strategy__random": {"passes": 5}},
             "strategy.random: unknown key 'passes'",
-            ["allowed: use"],
+            ["allowed: candidates, use"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": "ten"}},

@@ -27,6 +27,9 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
+EVERYWHERE: dict[str, Any] = {"candidates": 0}  # settings that every strategy has
+
+
 def find(name: str) -> Strategy:
     """The strategy of this name, or the one at an import path ``module:attribute``.
 
@@ -65,17 +68,22 @@ def load(path: str) -> Any:
 
 
 def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an entry with defaults filled in.
+    """The settings of an entry with defaults filled in, and ``candidates`` where it is given.
 
     Raises:
         UserError: an unknown key, or a value of another kind than the default's.
     """
+    taken = [key for key in EVERYWHERE if key in entry.settings]
+    if taken:
+        raise UserError(f"strategy.{label}: {taken[0]!r} is a setting that every strategy has")
     for key, value in given.items():
-        if key not in entry.settings:
-            raise UserError(
-                f"strategy.{label}: unknown key {key!r}; {nearest(key, [*entry.settings, 'use'])}"
-            )
-        default = entry.settings[key]
+        if key not in entry.settings and key not in EVERYWHERE:
+            allowed = [*entry.settings, *EVERYWHERE, "use"]
+            raise UserError(f"strategy.{label}: unknown key {key!r}; {nearest(key, allowed)}")
+        default = {**EVERYWHERE, **entry.settings}[key]
+        if isinstance(default, list):
+            _check_names(f"strategy.{label}.{key}", value, entry)
+            continue
         numbers = isinstance(default, (int, float)) and not isinstance(default, bool)
         kind = (int, float) if isinstance(default, float) else type(default)
         least = entry.least.get(key, 0)
@@ -89,6 +97,31 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
         if choices and value not in choices:
             raise UserError(f"strategy.{label}.{key} is {value!r}; {nearest(value, choices)}")
     return {**entry.settings, **given}
+
+
+def _check_names(where: str, names: Any, entry: Strategy) -> None:
+    """Raise unless ``names`` are strategies that a strategy over strategies can consult."""
+    right = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+    if not right or len(set(names)) < len(names):
+        raise UserError(f"{where} is {names!r}; allowed: a list of different strategies' names")
+    for name in names:
+        try:
+            other = find(name)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        if other.learner != entry.learner:
+            raise UserError(f"{where}: {name!r} trains its model in another way ({other.learner})")
+        if consulted(other.settings):
+            raise UserError(f"{where}: {name!r} is itself a strategy over strategies")
+
+
+def consulted(settings: dict[str, Any]) -> list[Strategy]:
+    """The strategies that a strategy with these settings consults; most consult none."""
+    return [find(name) for key in settings for name in _names(settings[key])]
+
+
+def _names(value: Any) -> list[str]:
+    return value if isinstance(value, list) else []
 
 
 def bind(path: str, settings: dict[str, Any]) -> Callable[..., Any]:

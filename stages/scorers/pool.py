@@ -30,6 +30,7 @@ class Pool:
         round_n: number of this round.
         members: further networks of a committee.
         carry: what the last round handed on.
+        unlabeled: all unlabeled rows, int64, rising; with ``candidates`` more than ``rows``.
     """
 
     network: Network
@@ -43,6 +44,11 @@ class Pool:
     round_n: int
     members: tuple[Network, ...] = ()
     carry: dict[str, np.ndarray] = field(default_factory=dict)
+    unlabeled: np.ndarray = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.unlabeled is None:
+            self.unlabeled = self.rows
 
     @cached_property
     def embeddings(self) -> np.ndarray:
