@@ -13,7 +13,7 @@ from stages.compute import Compute
 from stages.errors import UserError
 from stages.models import initialise
 from stages.randomness import generator
-from stages.scorers import discriminator
+from stages.scorers import discriminative as discriminator
 from stages.selectors.top import top
 
 CPU = torch.device("cpu")

@@ -65,7 +65,7 @@ ENTRIES: dict[str, Strategy] = {
     ),
     "dal": Strategy(
         SUPERVISED,
-        "stages.scorers.discriminator:discriminative",
+        "stages.scorers.discriminative:discriminative",
         TOP,
         "Gissin & Shalev-Shwartz 2019, section 3",
         "diversity",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stages.catalogue.strategy import FEATURES, SUPERVISED, Strategy
 
-HYBRID = "stages.scorers.hybrid:"
+HYBRID = "stages.scorers.criteria:"
 
 ENTRIES: dict[str, Strategy] = {
     "badge": Strategy(
