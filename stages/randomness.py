@@ -26,6 +26,8 @@ class Purpose(IntEnum):
     SELECT = 7
     SCORER = 8
     INSPECT = 9
+    CANDIDATES = 50
+    DISCRIMINATOR = 51
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

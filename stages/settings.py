@@ -49,9 +49,10 @@ class Split(Section):
 
 
 class Model(Section):
-    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer)."""
+    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer); of
+    ``nin`` and ``nin_10``, of the layer after each convolution of the body."""
 
-    name: Literal["small_cnn", "lenet", "resnet18"]
+    name: Literal["small_cnn", "lenet", "resnet18", "nin", "nin_10"]
     dropout: Rate = 0.0
     stem: Literal["7x7", "3x3"] = "3x3"  # resnet18 only
     max_pool: bool = False  # resnet18 only
