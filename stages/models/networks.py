@@ -156,7 +156,11 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     """
     smallest, largest = SMALLEST[model.name], LARGEST.get(model.name, math.inf)
     if min(shape[1:]) < smallest or max(shape[1:]) > largest:
-        sizes = f"{smallest} to {largest} pixels" if model.name in LARGEST else f"{smallest} pixels or more"
+        sizes = (
+            f"{smallest} to {largest} pixels"
+            if model.name in LARGEST
+            else f"{smallest} pixels or more"
+        )
         raise UserError(
             f"model {model.name} needs images of {sizes} a side; these have {shape[1]}x{shape[2]}"
         )
