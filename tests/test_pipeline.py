@@ -25,6 +25,7 @@ PARTS = (
     ".dvc/plots",
     ".dvcignore",
     ".gitignore",
+    "tuned/README.md",
 )
 TINY = {"rounds": rounds(2), "seeds": [0], "task__digits__epochs": 1}
 

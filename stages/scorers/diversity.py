@@ -58,9 +58,9 @@ class Standard:
 
 
 def posterior_variance(pool: np.ndarray, labeled: np.ndarray, jitter: float = 1e-8) -> np.ndarray:
-    """1 - k(x, Y) K(Y)^-1 k(Y, x), k(a, b) = exp(-|a - b|^2 / (2 D)): variance of a Gaussian process.
+    """1 - k(x, Y) K(Y)^-1 k(Y, x): variance of a Gaussian process that was told Y's values.
 
-    Clipped to [0, 1] and rounded to 2^-24.
+    k(a, b) = exp(-|a - b|^2 / (2 D)). Clipped to [0, 1] and rounded to 2^-24.
 
     Args:
         jitter: added to the diagonal of K, which without it has no inverse where two labeled rows
