@@ -26,6 +26,8 @@ PARTS = (
     ".dvcignore",
     ".gitignore",
     "tuned/README.md",
+    "requirements.lock",
+    "CITATION.cff",
 )
 TINY = {"rounds": rounds(2), "seeds": [0], "task__digits__epochs": 1}
 

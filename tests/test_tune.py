@@ -257,7 +257,7 @@ def test_bad_files_are_named(study_copy, content, message):
     ],
 )
 def test_bad_settings_are_one_line(tmp_path, changes, message):
-    strategy = {"random": {}, "mixed": MIXED}
+    strategy = {"random": {}, "mixed": dict(MIXED)}
     path = write_params(
         tmp_path,
         tree(
