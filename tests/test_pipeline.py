@@ -129,6 +129,7 @@ def test_everything_runs_from_nothing(finished):
     assert ran(said) == sorted(
         [
             "prepare@digits",
+            "protocol@digits",
             "split@digits-0",
             "start@digits-random-0",
             "start@digits-entropy-0",

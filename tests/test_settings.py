@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from study import DROP, REPO, rounds, tree, write_params
 from stages import full, prepare, settings, split, start
 from stages import round as round_stage
 from stages.errors import UserError, nearest
+from stages.protocol import protocol
 
 EXAMPLES = [REPO / "params.yaml", *sorted((REPO / "studies").glob("*.yaml"))]
 
@@ -464,3 +467,16 @@ def test_a_budget_may_use_up_the_pool(study_copy):
     write_params(study_copy, tree(seeds=[5], rounds=rounds(2), task__digits__query_size=1421))
     split.main(["--task", "digits", "--seed", "5", "--root", str(study_copy)])
     assert (study_copy / "splits/digits/seed-5/initial.txt").exists()
+
+
+def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(prepared_study, root)
+    study = settings.load(root / "params.yaml")
+    protocol(study, root, "digits")
+    written = json.loads((root / "data/digits/protocol.json").read_text())
+    manifest = json.loads((root / "data/digits/manifest.json").read_text())
+    assert written["data"] == f"digits sha256:{manifest['digest']}"
+    assert set(settings.Task.model_fields) - {"dataset"} < set(written)
+    assert {"reproducible", "device", "threads"} < set(written)
+    assert "dataset" not in written
