@@ -43,7 +43,8 @@ def grow(study: settings.Settings, root: Path, jobs: int) -> bool:
     """Run what is missing of all runs with ``jobs`` processes; whether all of it succeeded."""
     if jobs < 2 or subprocess.run([*DVC, "status", "-q"], cwd=root, check=False).returncode == 0:
         return True
-    if subprocess.run([*DVC, "repro", *SHARED], cwd=root, check=False).returncode:
+    shared = [*SHARED, "tune"] if study.tuned else SHARED  # start waits for all tuning
+    if subprocess.run([*DVC, "repro", *shared], cwd=root, check=False).returncode:
         return False
     shares = [sum(runs(study)[at::jobs], []) for at in range(jobs)]
     # -s: DVC would lock the stages upstream too, which all runs share.

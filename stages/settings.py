@@ -5,6 +5,7 @@ Everything that can be wrong without looking at data is found here, before any c
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -49,9 +50,10 @@ class Split(Section):
 
 
 class Model(Section):
-    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer)."""
+    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer); of
+    ``nin`` and ``nin_10``, of the layer after each convolution of the body."""
 
-    name: Literal["small_cnn", "lenet", "resnet18"]
+    name: Literal["small_cnn", "lenet", "resnet18", "nin", "nin_10"]
     dropout: Rate = 0.0
     stem: Literal["7x7", "3x3"] = "3x3"  # resnet18 only
     max_pool: bool = False  # resnet18 only
@@ -103,6 +105,7 @@ class Settings(Section):
     tasks: Annotated[list[str], Field(min_length=1)]
     strategies: Annotated[list[str], Field(min_length=1)]
     seeds: Annotated[list[Count], Field(min_length=1)]
+    tuned: list[str] = []  # strategies of which the stage tune chooses settings
     rounds: Annotated[list[Round], Field(min_length=1)]
     task: dict[str, Task]
     strategy: dict[str, dict[str, Any] | None]
@@ -114,7 +117,30 @@ class Settings(Section):
         return len(self.rounds) - 1
 
     def chosen(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any]]:
-        """The catalogue's entry behind a strategy's label, and its settings with defaults."""
+        """The catalogue's entry behind a strategy's label, and its settings with defaults.
+
+        A setting with several candidates (:meth:`grid`) has its default here.
+        """
+        entry, given, lists = self._given(label)
+        for key, values in lists.items():
+            if not values:
+                raise UserError(f"strategy.{label}.{key} is []; allowed: a value, or candidates")
+            for value in values:
+                catalogue.complete(label, entry, {key: value})
+        return entry, catalogue.complete(label, entry, given)
+
+    def grid(self, label: str) -> list[dict[str, Any]]:
+        """All combinations of the settings that ``label`` gives as lists, in the order written.
+
+        ``{alpha: [0.1, 0.5]}`` gives ``[{"alpha": 0.1}, {"alpha": 0.5}]``; no list gives ``[{}]``.
+        """
+        lists = self._given(label)[2]
+        return [
+            dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())
+        ]
+
+    def _given(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any], dict[str, list[Any]]]:
+        """Entry, single settings as written, and lists of candidates where one value is due."""
         given = dict(self.strategy[label] or {})
         name = given.pop("use", label)
         if not isinstance(name, str):
@@ -122,7 +148,14 @@ class Settings(Section):
                 f"strategy.{label}.use is {name!r}; allowed: a strategy's name, or 'module:name'"
             )
         entry = catalogue.find(name)
-        return entry, catalogue.complete(label, entry, given)
+        lists = {
+            key: given.pop(key)
+            for key, value in list(given.items())
+            if isinstance(value, list)
+            and key in entry.settings
+            and not isinstance(entry.settings[key], (list, tuple))
+        }
+        return entry, given, lists
 
     def check_names(self, task: str, strategy: str | None = None, seed: int | None = None) -> None:
         """Raise unless params.yaml names this task, strategy and seed."""
@@ -207,6 +240,36 @@ def _check(settings: Settings) -> None:
                     f"strategy {label!r} samples by dropout, but task.{name}.model."
                     f"dropout is 0; allowed: above 0 and below 1"
                 )
+    _check_tuned(settings)
+
+
+def _check_tuned(settings: Settings) -> None:
+    """``tuned`` names exactly those strategies that give a setting as a list of candidates."""
+    for label in settings.tuned:
+        if settings.tuned.count(label) > 1:
+            raise UserError(f"tuned: {label!r} stands there twice")
+        if label not in settings.strategies:
+            raise UserError(
+                f"tuned: {label!r} is not in 'strategies'; {nearest(label, settings.strategies)}"
+            )
+        if settings.grid(label) == [{}]:
+            raise UserError(
+                f"tuned: strategy.{label} has nothing to tune; give a setting as a list, "
+                f"such as alpha: [0.1, 0.5, 0.9]"
+            )
+        for name in settings.tasks:
+            if settings.task[name].split.validation == 0:
+                raise UserError(
+                    f"tuned: {label!r} is tuned on validation rows, but task.{name}.split."
+                    f"validation is 0; allowed: 1 or more"
+                )
+    for label in settings.strategies:
+        if label not in settings.tuned and settings.grid(label) != [{}]:
+            key = next(iter(settings.grid(label)[0]))
+            raise UserError(
+                f"strategy.{label}.{key} is a list of candidates, but {label!r} is not in "
+                f"'tuned'; add it there, or give one value"
+            )
 
 
 def _check_task(name: str, task: Task, settings: Settings) -> None:

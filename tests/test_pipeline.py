@@ -25,6 +25,7 @@ PARTS = (
     ".dvc/plots",
     ".dvcignore",
     ".gitignore",
+    "reports/tuned/README.md",
     "requirements.lock",
     "CITATION.cff",
 )

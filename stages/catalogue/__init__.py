@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -86,12 +87,14 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
             continue
         numbers = isinstance(default, (int, float)) and not isinstance(default, bool)
         kind = (int, float) if isinstance(default, float) else type(default)
-        least = entry.least.get(key, 0)
-        if not isinstance(value, kind) or (numbers and (isinstance(value, bool) or value < least)):
+        least, most = entry.least.get(key, 0), entry.most.get(key, math.inf)
+        if not isinstance(value, kind) or (
+            numbers and (isinstance(value, bool) or not least <= value <= most)
+        ):
+            span = f" from {least} to {most}" if key in entry.most else f" of {least} or more"
             raise UserError(
                 f"strategy.{label}.{key} is {value!r}; allowed: a "
-                f"{type(default).__name__}{f' of {least} or more' if numbers else ''} "
-                f"such as {default!r}"
+                f"{type(default).__name__}{span if numbers else ''} such as {default!r}"
             )
         choices = entry.choices.get(key)
         if choices and value not in choices:

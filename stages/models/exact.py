@@ -24,6 +24,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from stages.errors import UserError
+from stages.models.dropout import Dropout
 
 MANTISSA = 53
 LOG2_E = 1.4426950408889634
@@ -301,7 +302,7 @@ EXACT: dict[type[nn.Module], type[nn.Module]] = {
     nn.MaxPool2d: MaxPool2d,
     nn.AdaptiveAvgPool2d: MapMean,
 }
-ELEMENTWISE = (nn.ReLU, nn.Flatten, nn.Identity)
+ELEMENTWISE = (nn.ReLU, nn.Flatten, nn.Identity, Dropout)
 
 
 def make_exact(network: nn.Module) -> nn.Module:

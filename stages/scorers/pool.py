@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from stages.models import Network
-from stages.models.batches import Batches, classify, embed
+from stages.models.batches import Batches, classify, embed, passes_of
 from stages.randomness import Purpose
 from stages.scorers.probabilities import softmax
 
@@ -68,9 +68,11 @@ class Pool:
     def dropout_probabilities(self, passes: int) -> np.ndarray:
         """Class probabilities of ``passes`` dropout passes, float64, shape (passes, N, C).
 
-        Batch norm stays in evaluation mode: the variation comes from the dropout layer alone.
+        Batch norm stays in evaluation mode: the variation comes from dropout alone.
         """
         rng = self.generator(Purpose.MC_DROPOUT)
+        if self.network.drops_inside:
+            return softmax(passes_of(self.network, self.batches, self.rows, passes, rng))
         compute = self.batches.compute
         return np.stack(
             [softmax(classify(self.network, self.embeddings, compute, rng)) for _ in range(passes)]
