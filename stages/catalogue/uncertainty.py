@@ -6,6 +6,8 @@ from stages.catalogue.strategy import SUPERVISED, TOP, UNCERTAINTY, Strategy
 
 SETTLES = "Settles 2009, section 3.1"
 GAL = "Gal et al. 2017"
+BELUCH = "Beluch et al. 2018"
+COMMITTEE = "stages.learners.committee:train"
 
 
 def _uncertainty(name: str, source: str) -> Strategy:
@@ -27,6 +29,20 @@ def _mc(name: str, source: str) -> Strategy:
     )
 
 
+def _ensemble(name: str, source: str) -> Strategy:
+    """Query by committee (Seung et al. 1992) over independently trained networks."""
+    return Strategy(
+        COMMITTEE,
+        UNCERTAINTY + "committee_" + name,
+        TOP,
+        source,
+        "uncertainty",
+        "T trainings; T N C",
+        {"members": 5},
+        least={"members": 2},  # one alone never disagrees
+    )
+
+
 ENTRIES: dict[str, Strategy] = {
     "random": Strategy(
         SUPERVISED, "stages.scorers.trivial:constant", TOP, "uniform sampling", "baseline", "N"
@@ -40,4 +56,20 @@ ENTRIES: dict[str, Strategy] = {
     "bald": _mc("bald", "Houlsby et al. 2011, eq. (2): H[E p] - E H[p]"),
     "mean_std": _mc("mean_std", f"{GAL}, section 3: mean over classes of the std over passes"),
     "variation_ratio": _mc("variation_ratio", "Freeman 1965; Gal et al. 2017: 1 - f_mode / T"),
+    "least_confidence_ensemble": _ensemble("least_confidence", f"{BELUCH}; of the mean"),
+    "margin_ensemble": _ensemble("margin", "margin of the mean over members"),
+    "entropy_ensemble": _ensemble("entropy", f"{BELUCH}: entropy of the mean"),
+    "bald_ensemble": _ensemble("bald", f"{BELUCH}: H[E p] - E H[p]"),
+    "mean_std_ensemble": _ensemble("mean_std", "mean over classes of the std over members"),
+    "variation_ratio_ensemble": _ensemble(
+        "variation_ratio", f"{BELUCH}: 1 - f_mode / T (QBC in Munjal et al. 2022)"
+    ),
+    "gradient_norm": Strategy(
+        SUPERVISED,
+        UNCERTAINTY + "gradient_norm",
+        TOP,
+        "Ash et al. 2020, eq. (1): norm of (p - onehot(argmax p)) z^T",
+        "uncertainty",
+        "N (C + D)",
+    ),
 }
