@@ -10,7 +10,7 @@ from stages.selectors.configurations import TINY, Configurations, extend, groupe
 
 TIE = 1e-12  # nats; mutual information that differs by less is equal
 GROUPS = (16, 256)
-FIRST, LARGEST = 16, 4096  # candidates looked at together
+TOGETHER = (16, 256, 4096)  # candidates: with all configurations, with 256 groups, with 16
 BLOCK = 20_000
 
 
@@ -77,23 +77,29 @@ def _best(
     levels: list[tuple[np.ndarray, np.ndarray]],
     rank: np.ndarray,
 ) -> int:
-    """The position of the largest gain in mutual information; among equals the lowest rank."""
-    order = np.argsort(-bound, kind="stable")
-    positions, gains, best = [], [], -np.inf
-    start, size = 0, FIRST
-    while start < len(order) and bound[order[start]] >= best - 2 * TIE:
-        part = order[start : start + size]
-        start, size = start + size, min(2 * size, LARGEST)
-        part = part[(bound[part] >= best - 2 * TIE) & (bound[part] > -np.inf)]
-        for weights, posteriors in levels:
-            gain = _distinct(weights, posteriors, p_T_N_C[:, part]) - expected[part]
-            open_ = gain >= best - 2 * TIE
-            part, gain = part[open_], gain[open_]
-        positions.append(part)
-        gains.append(gain)
-        best = max(best, gain.max(initial=-np.inf))
-    found, steps = np.concatenate(positions), np.round(np.concatenate(gains) / TIE)
-    equal = found[steps == steps.max()]
+    """The position of the largest gain in mutual information; among equals the lowest rank.
+
+    The candidate with the highest bound is looked at more closely, until none can be better.
+    """
+    bound, refined = bound.copy(), np.zeros(len(bound), int)
+    found, gains, best = [], [], -np.inf
+    while True:
+        first = int(bound.argmax())
+        if bound[first] == -np.inf or bound[first] < best - 2 * TIE:
+            break
+        level = refined[first]
+        part = np.flatnonzero((refined == level) & (bound > -np.inf) & (bound >= best - 2 * TIE))
+        at_once = TOGETHER[min(len(levels) - 1 - level, 2)]
+        if len(part) > at_once:
+            part = part[np.argpartition(-bound[part], at_once)[:at_once]]
+        gain = _distinct(*levels[level], p_T_N_C[:, part]) - expected[part]
+        bound[part], refined[part] = gain, level + 1
+        if level == len(levels) - 1:  # no bound any more
+            found.append(part)
+            gains.append(gain)
+            best, bound[part] = max(best, gain.max()), -np.inf
+    candidates, steps = np.concatenate(found), np.round(np.concatenate(gains) / TIE)
+    equal = candidates[steps == steps.max()]
     return int(equal[np.argmin(rank[equal])])
 
 

@@ -9,6 +9,7 @@ never multiplies small numbers.
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,29 +139,46 @@ def grouped(now: Configurations, groups: tuple[int, ...]) -> list[tuple[np.ndarr
     """Weights and mean posteriors of ever more groups of similar configurations, then of all.
 
     Entropy is concave, so that with the mean posterior of each group :func:`mixture_entropy` is an
-    upper bound of what it is with all, whichever way they are grouped.
+    upper bound of what it is with all, whichever way they are grouped. The group that spreads
+    widest is halved at its mean, again and again.
     """
     count = len(now.weights)
-    order = _similar_together(now.posteriors, int(np.log2(groups[-1])))
-    weights, posteriors = now.weights[order], now.posteriors[order]
+    heap = [_Group.of(now, np.arange(count))]
     levels = []
     for size in groups:
-        if 2 * size <= count:
-            starts = np.arange(size) * count // size
-            mass = np.add.reduceat(weights, starts)
-            means = np.add.reduceat(weights[:, None] * posteriors, starts) / mass[:, None]
-            levels.append((mass, means))
-    return [*levels, (weights, posteriors)]
+        if 2 * size > count:
+            break
+        while len(heap) < size and heap[0].spread > 0:
+            widest = heapq.heappop(heap)
+            for half in widest.halves(now):
+                heapq.heappush(heap, half)
+        mass = np.array([now.weights[group.members].sum() for group in heap])
+        levels.append((mass, np.stack([group.mean for group in heap])))
+    return [*levels, (now.weights, now.posteriors)]
 
 
-def _similar_together(points: np.ndarray, depth: int) -> np.ndarray:
-    """An order of ``points`` (S, T): halved ``depth`` times at the median of the widest axis."""
-    parts = [np.arange(len(points))]
-    for _ in range(depth):
-        halves = []
-        for part in parts:
-            axis = int(points[part].var(0).argmax()) if len(part) > 1 else 0
-            part = part[np.argsort(points[part, axis], kind="stable")]
-            halves += [part[: len(part) // 2], part[len(part) // 2 :]]
-        parts = halves
-    return np.concatenate(parts)
+@dataclass(frozen=True)
+class _Group:
+    """Some configurations: their places, mean posterior, and weighted squares around it."""
+
+    members: np.ndarray
+    mean: np.ndarray
+    spread: float
+    axis: int
+
+    @classmethod
+    def of(cls, now: Configurations, members: np.ndarray) -> _Group:
+        weights, points = now.weights[members], now.posteriors[members]
+        mean = weights @ points / weights.sum()
+        squares = weights @ (points - mean) ** 2
+        axis = int(squares.argmax())
+        below = points[:, axis] < mean[axis]
+        apart = below.any() and not below.all()
+        return cls(members, mean, float(squares.sum()) if apart else 0.0, axis)
+
+    def halves(self, now: Configurations) -> tuple[_Group, _Group]:
+        below = now.posteriors[self.members, self.axis] < self.mean[self.axis]
+        return _Group.of(now, self.members[below]), _Group.of(now, self.members[~below])
+
+    def __lt__(self, other: _Group) -> bool:
+        return self.spread > other.spread
