@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stages.catalogue.strategy import SUPERVISED, TOP, UNCERTAINTY, Strategy
 
 SETTLES = "Settles 2009, section 3.1"
@@ -43,6 +45,27 @@ def _ensemble(name: str, source: str) -> Strategy:
     )
 
 
+def _adversarial(scorer: str, source: str, cost: str, settings: dict[str, Any]) -> Strategy:
+    """By the length of an adversarial perturbation; DFAL trains on the adversarial images too."""
+    return Strategy(
+        "stages.learners.adversarial:train",
+        "stages.scorers.adversarial:" + scorer,
+        "stages.selectors.adversarial:top_with_images",
+        source,
+        "uncertainty",
+        cost,
+        {"iterations": 50, **settings, "train_on_adversarial": False},
+        least={"iterations": 1},
+    )
+
+
+ADVERSARIAL_BIM = _adversarial(
+    "adversarial_bim",
+    "Zhan et al. 2022: basic iterative method (Kurakin et al. 2017) in place of DeepFool",
+    "2 passes of the network an iteration",
+    {"step": 0.05},
+)
+
 ENTRIES: dict[str, Strategy] = {
     "random": Strategy(
         SUPERVISED, "stages.scorers.trivial:constant", TOP, "uniform sampling", "baseline", "N"
@@ -71,5 +94,24 @@ ENTRIES: dict[str, Strategy] = {
         "Ash et al. 2020, eq. (1): norm of (p - onehot(argmax p)) z^T",
         "uncertainty",
         "N (C + D)",
+    ),
+    "batchbald": Strategy(
+        SUPERVISED,
+        UNCERTAINTY + "passes_of_dropout",
+        "stages.selectors.batchbald:greedy",
+        "Kirsch et al. 2019, Algorithm 1: I(y_1, ..., y_b; weights)",
+        "uncertainty",
+        "T N D C + at most b N T C samples",
+        {"passes": 10, "samples": 10_000},
+        needs_dropout=True,
+        least={"passes": 2, "samples": 2},
+    ),
+    "adversarial_bim": ADVERSARIAL_BIM,
+    "advbim": ADVERSARIAL_BIM,  # its name in the tables of Zhan et al. 2022
+    "deepfool": _adversarial(
+        "deepfool",
+        "Ducoffe & Precioso 2018 (DFAL); Moosavi-Dezfooli et al. 2016, Algorithm 2",
+        "C passes of the network an iteration",
+        {"overshoot": 0.02, "top_classes": 10},
     ),
 }

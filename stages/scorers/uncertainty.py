@@ -125,3 +125,8 @@ def gradient_norm_of(p_N_C: np.ndarray, x_N_D: np.ndarray) -> np.ndarray:
 def gradient_norm(pool: Pool) -> np.ndarray:
     """:func:`gradient_norm_of` the network as it is."""
     return gradient_norm_of(pool.probabilities, pool.embeddings)
+
+
+def passes_of_dropout(pool: Pool, passes: int) -> np.ndarray:
+    """Probabilities of ``passes`` dropout passes, shape (T, N, C): what batch strategies need."""
+    return pool.dropout_probabilities(passes)

@@ -112,9 +112,7 @@ def _of(draws: Draws) -> Configurations:
     return Configurations(weights, powers / powers.sum(1, keepdims=True), draws)
 
 
-def mixture_entropy(
-    weights: np.ndarray, posteriors: np.ndarray, p_T_n_C: np.ndarray
-) -> np.ndarray:
+def mixture_entropy(weights: np.ndarray, posteriors: np.ndarray, p_T_n_C: np.ndarray) -> np.ndarray:
     """sum_s w_s H[sum_k r_s(k) p_k(x)] of each candidate x, nats, shape (n,).
 
     Args:
