@@ -55,7 +55,7 @@ def _adversarial(scorer: str, source: str, cost: str, settings: dict[str, Any]) 
         "uncertainty",
         cost,
         {"iterations": 50, **settings, "train_on_adversarial": False},
-        least={"iterations": 1},
+        least={"iterations": 1, **({"step": 1e-6} if "step" in settings else {})},
     )
 
 

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from stages.compute import Compute
+from stages.errors import UserError
 from stages.models import Network
 from stages.models.exact import exact_sum, softmax, sqrt
 
-# Of two logits: closer to the boundary than this a step would be lost in rounding.
-LEAST_GAP = 1e-4
+# Of two logits, as a share of the largest: from nearer the boundary a step is lost in rounding.
+LEAST_GAP = 1e-5
 
 # images, logits (with a graph), first prediction -> the perturbation to add, shape of the images
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -109,7 +110,12 @@ def deep_fool(top_classes: int, compute: Compute) -> Step:
     Args:
         top_classes: how many of the largest logits are looked at, the predicted one among them (10
             in the authors' code); 0 for all.
+
+    Raises:
+        UserError: a single class is no choice.
     """
+    if top_classes == 1:
+        raise UserError("top_classes is 1; allowed: 0 for all, or 2 or more")
 
     def step(images: Tensor, logits: Tensor, predicted: Tensor) -> Tensor:
         values = logits.detach()
@@ -117,6 +123,7 @@ def deep_fool(top_classes: int, compute: Compute) -> Step:
         order = values.scatter(1, predicted[:, None], torch.inf).argsort(
             dim=1, descending=True, stable=True
         )
+        least = LEAST_GAP * values.abs().amax(1)
         nearest = torch.full_like(values[:, 0], torch.inf)
         best = torch.zeros_like(images)
         for place in range(1, count):
@@ -125,7 +132,7 @@ def deep_fool(top_classes: int, compute: Compute) -> Step:
             upstream.scatter_(1, predicted[:, None], -1)
             (slope,) = torch.autograd.grad(logits, images, upstream, retain_graph=True)
             gap = (values.gather(1, predicted[:, None]) - values.gather(1, rival))[:, 0]
-            gap = gap.clamp_min(LEAST_GAP)
+            gap = torch.maximum(gap, least)
             length = norms(slope, compute)
             distance = torch.where(length > 0, gap / length, torch.inf)
             closer = distance < nearest

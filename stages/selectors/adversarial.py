@@ -34,7 +34,7 @@ class Attacked:
 def top_with_images(
     scored: np.ndarray | Attacked, b: int, rng: np.random.Generator
 ) -> np.ndarray | Selection:
-    """:func:`stages.selectors.top.top`; with images, those selected join the ones of earlier rounds.
+    """:func:`stages.selectors.top.top`; images of what it takes join those of earlier rounds.
 
     An image that was selected without an adversarial one (its prediction never changed) adds none.
 
