@@ -24,8 +24,8 @@ class Strategy:
         cost: of scoring and selecting, beyond one pass of the network over the pool, in N
             (candidates), L (labeled), b (selected), D (embedding size), C (classes), T (passes or
             members), e (epochs of a model of its own).
-        settings: its settings and their defaults; each is passed by name to the scorer or the
-            selector that has a parameter of that name.
+        settings: its settings and their defaults; each is passed by name to the learner, scorer
+            or selector that has a parameter of that name.
         needs_dropout: whether the model must have a dropout layer.
         least: the smallest value of a number, where that is not 0.
         most: the largest value of a number, where there is one.

@@ -119,10 +119,11 @@ class _Convolution(Function):
                 wanted,
             )
 
-        of_images = None
+        of_images = of_weight = None
         if ctx.needs_input_grad[0]:
             of_images = backward(weight[:, 0].numel(), [True, False, False])[0]
-        of_weight = backward(gradient[:, 0].numel(), [False, True, False])[1]
+        if ctx.needs_input_grad[1]:
+            of_weight = backward(gradient[:, 0].numel(), [False, True, False])[1]
         return of_images, of_weight, None, None, None, None
 
 
@@ -140,8 +141,11 @@ class _Product(Function):
     def backward(ctx, gradient):
         inputs, weight = ctx.saved_tensors
         batch, outputs = gradient.shape
-        of_inputs = quantise(gradient, _gradient_bits(ctx.bits, outputs)) @ weight
-        of_weight = quantise(gradient, _gradient_bits(ctx.bits, batch)).T @ inputs
+        of_inputs = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_inputs = quantise(gradient, _gradient_bits(ctx.bits, outputs)) @ weight
+        if ctx.needs_input_grad[1]:
+            of_weight = quantise(gradient, _gradient_bits(ctx.bits, batch)).T @ inputs
         return of_inputs, of_weight
 
 
@@ -156,7 +160,7 @@ class _Bias(Function):
     @once_differentiable
     def backward(ctx, gradient):
         dims = (0, *range(2, gradient.dim()))
-        return gradient, exact_sum(gradient, dims)
+        return gradient, exact_sum(gradient, dims) if ctx.needs_input_grad[1] else None
 
 
 class _Standardise(Function):

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from stages.errors import UserError
 from stages.models import Network
 from stages.models.batches import Batches, classify, embed, passes_of
 from stages.randomness import Purpose
@@ -74,6 +75,22 @@ class Pool:
         if self.network.drops_inside:
             return softmax(passes_of(self.network, self.batches, self.rows, passes, rng))
         compute = self.batches.compute
-        return np.stack(
-            [softmax(classify(self.network, self.embeddings, compute, rng)) for _ in range(passes)]
-        )
+        result = np.empty((passes, len(self.rows), self.classes))
+        for at in range(passes):
+            result[at] = softmax(classify(self.network, self.embeddings, compute, rng))
+        return result
+
+    @cached_property
+    def committee_probabilities(self) -> np.ndarray:
+        """Class probabilities of each member of the committee, float64, shape (members, N, C).
+
+        Raises:
+            UserError: the learner trains no committee.
+        """
+        if not self.members:
+            raise UserError("this scorer needs a committee, but the learner trains none")
+        result = np.empty((len(self.members), len(self.rows), self.classes))
+        for at, member in enumerate(self.members):
+            embeddings = embed(member, self.batches, self.rows)
+            result[at] = softmax(classify(member, embeddings, self.batches.compute))
+        return result
