@@ -34,8 +34,7 @@ class Purpose(IntEnum):
     GCN_SUBSET = 35
     CANDIDATES = 40
     ADVICE = 41
-    CANDIDATES = 50
-    DISCRIMINATOR = 51
+    HYBRID_DISCRIMINATOR = 51
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

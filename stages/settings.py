@@ -218,10 +218,11 @@ def _check(settings: Settings) -> None:
                     f"{kind}: {name!r} cannot be a name; allowed: letters, digits "
                     f"and '_', but not 'full', 'data' or 'seed-...'"
                 )
-    if settings.report.baseline not in settings.strategy:
+    known = {**catalogue.STRATEGIES, **settings.strategy}
+    if settings.report.baseline not in known:
         raise UserError(
-            f"report.baseline is {settings.report.baseline!r}, which has no entry under "
-            f"'strategy:'; {nearest(settings.report.baseline, settings.strategy)}"
+            f"report.baseline is {settings.report.baseline!r}, which is no strategy; "
+            f"{nearest(settings.report.baseline, known)}"
         )
     for name in settings.tasks:
         _check_task(name, settings.task[name], settings)

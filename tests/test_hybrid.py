@@ -16,7 +16,7 @@ from stages.catalogue.hybrid import COMBINATIONS, DIVERSITIES, UNCERTAINTIES
 from stages.compute import configure
 from stages.errors import UserError
 from stages.models import build, initialise
-from stages.models.batches import Batches, classify
+from stages.models.batches import Batches
 from stages.randomness import Purpose, generator
 from stages.scorers.discriminator import Training, discriminator_score, resample
 from stages.scorers.diversity import Standard, minimum_distance, posterior_variance
@@ -37,7 +37,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def two(n: int = 40, seed: int = 0, query: int = 3) -> Criteria:
     values = rng(seed).random((2, n))
-    return Criteria(np.arange(100, 100 + n), values[0], values[1], query)
+    return Criteria(values[0], values[1], query)
 
 
 def best(scores: list[float], b: int) -> list[int]:
@@ -71,7 +71,7 @@ def by_the_paper(
             "diversity": lambda i: d[i],
         }[combination]
         order = best([h(i) for i in everyone], b)
-    return [int(given.positions[i]) for i in order]
+    return order
 
 
 @pytest.mark.parametrize("combination", [*COMBINATIONS, "uncertainty", "diversity"])
@@ -97,10 +97,7 @@ def test_a_weight_of_one_or_zero_leaves_one_criterion(kind):
 def test_diversity_counts_less_with_every_query(kind):
     """exp(-beta t) of it: at the first query most, in the end nothing."""
     u = np.linspace(0.1, 0.9, 40)
-    at = [
-        choose(Criteria(np.arange(40), u, u[::-1] ** 2, t), B, rng(), kind, beta=0.3)
-        for t in (1, 3, 8, 60)
-    ]
+    at = [choose(Criteria(u, u[::-1] ** 2, t), B, rng(), kind, beta=0.3) for t in (1, 3, 8, 60)]
     means = [u[picks].mean() for picks in at]
     assert means == sorted(means) and means[0] < means[-1]
     assert at[-1].tolist() == [39, 38, 37, 36, 35]
@@ -110,7 +107,7 @@ def test_two_stages_negate_values_not_indices():
     """The first stage takes the highest by value wherever they stand, and so does the second."""
     u = np.array([0.0, 0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.6])
     d = np.array([1.0, 0.1, 0.9, 0.3, 0.8, 0.2, 0.7, 0.4])
-    given = Criteria(np.arange(8), u, d, 1)
+    given = Criteria(u, d, 1)
     # gamma b = 4: {1, 3, 5, 7} by uncertainty; of these 7 and 3 are the most diverse.
     assert choose(given, 2, rng(), "uncertainty_first", gamma=2).tolist() == [7, 3]
     # {0, 2, 4, 6} by diversity; of these 6 and 4 are the most uncertain.
@@ -142,28 +139,24 @@ def test_the_ends_of_gamma_leave_one_criterion(combination):
 )
 def test_a_choice_is_b_different_candidates(values, combination, weight, gamma):
     u, d, b = values
-    given = Criteria(np.arange(len(u)) * 2, np.array(u), np.array(d), 1)
+    given = Criteria(np.array(u), np.array(d), 1)
     settings = {"alpha": weight, "beta": weight, "gamma": gamma}
     picks = choose(given, b, rng(), combination, **settings)
-    assert len(set(picks.tolist())) == b and set(picks.tolist()) <= set(range(0, 2 * len(u), 2))
+    assert len(set(picks.tolist())) == b and set(picks.tolist()) <= set(range(len(u)))
     assert picks.tolist() == choose(given, b, rng(), combination, **settings).tolist()
 
 
 @pytest.mark.parametrize("combination", [*COMBINATIONS, "uncertainty", "diversity"])
 def test_the_order_of_the_candidates_plays_no_part(combination):
     given, order = two(), rng(9).permutation(40)
-    turned = Criteria(
-        given.positions[order], given.uncertainty[order], given.diversity[order], given.query
-    )
-    assert (
-        choose(given, B, rng(), combination).tolist()
-        == choose(turned, B, rng(5), combination).tolist()
-    )
+    turned = Criteria(given.uncertainty[order], given.diversity[order], given.query)
+    chosen, of_turned = (choose(each, B, rng(5), combination) for each in (given, turned))
+    assert chosen.tolist() == order[of_turned].tolist()
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_ties_are_broken_by_chance(combination):
-    given = Criteria(np.arange(50), np.full(50, 0.5), np.full(50, 0.5), 1)
+    given = Criteria(np.full(50, 0.5), np.full(50, 0.5), 1)
     firsts = {int(choose(given, 1, rng(seed), combination)[0]) for seed in range(20)}
     assert len(firsts) > 8
 
@@ -347,16 +340,13 @@ FEW = {"passes": 6, "discriminator_epochs": 2, "discriminator_batch_size": 32}
 
 @pytest.mark.parametrize(("uncertainty", "diversity", "combination"), ALL_54)
 def test_each_of_the_54_chooses(uncertainty, diversity, combination):
-    def picks(candidates: int) -> list[int]:
-        found = criteria(
-            pool_of(), uncertainty, diversity, combination, candidates=candidates, **FEW
-        )
+    def picks() -> list[int]:
+        found = criteria(pool_of(), uncertainty, diversity, combination, **FEW)
         return choose(found, B, rng(2), combination).tolist()
 
-    for candidates in (0, 25):
-        chosen = picks(candidates)
-        assert len(set(chosen)) == B and set(chosen) <= set(range(N))
-        assert chosen == picks(candidates)
+    chosen = picks()
+    assert len(set(chosen)) == B and set(chosen) <= set(range(N))
+    assert chosen == picks()
 
 
 @pytest.mark.parametrize("name", UNCERTAINTIES)
@@ -367,8 +357,8 @@ def test_uncertainty_is_the_papers(name):
     def entropy(chances):
         return -sum(x * math.log(x) for x in chances if x > 0)
 
-    found = criteria(pool, name, "minimum_distance", "uncertainty", passes=passes, candidates=0)
-    assert found.diversity is None and found.positions.tolist() == list(range(N))
+    found = criteria(pool, name, "minimum_distance", "uncertainty", passes=passes)
+    assert found.diversity is None and len(found.uncertainty) == N
     for i, ours in enumerate(found.uncertainty):
         mean = [sum(p[t, i, c] for t in range(passes)) / passes for c in range(CLASSES)]
         votes = [sum(p[t, i].argmax() == c for t in range(passes)) for c in range(CLASSES)]
@@ -382,31 +372,8 @@ def test_uncertainty_is_the_papers(name):
     assert found.uncertainty.max() > 0
 
 
-def test_candidates_are_a_part_of_the_pool_and_scored_as_such():
-    pool = pool_of()
-    few = criteria(pool, "bald", "minimum_distance", "diversity", candidates=20)
-    assert few.uncertainty is None and len(few.positions) == 20
-    assert (np.diff(few.positions) > 0).all()
-    logits = classify(pool.network, pool.embeddings, COMPUTE)
-    labeled = classify(pool.network, pool.labeled_embeddings, COMPUTE)
-    expected = minimum_distance(logits[few.positions], labeled)
-    np.testing.assert_allclose(few.diversity, expected, atol=1e-12)
-    other = criteria(pool_of(round_n=1), "bald", "minimum_distance", "diversity", candidates=20)
-    assert other.positions.tolist() != few.positions.tolist()
-    assert (few.query, other.query) == (1, 2)
-    whole = criteria(pool, "bald", "minimum_distance", "diversity", candidates=N)
-    assert whole.positions.tolist() == list(range(N))
-
-
 def test_the_space_is_a_choice():
     pool = pool_of()
-    found = criteria(
-        pool, "bald", "posterior_variance", "diversity", candidates=0, space="embedding"
-    )
+    found = criteria(pool, "bald", "posterior_variance", "diversity", space="embedding")
     expected = posterior_variance(pool.embeddings, pool.labeled_embeddings)
     assert (found.diversity == expected).all()
-
-
-def test_too_few_candidates_are_named():
-    with pytest.raises(UserError, match="candidates is 4, but query_size is 5; allowed: 5 or more"):
-        criteria(pool_of(), "bald", "minimum_distance", "mean", candidates=4)

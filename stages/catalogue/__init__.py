@@ -69,14 +69,11 @@ def load(path: str) -> Any:
 
 
 def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an entry with defaults filled in, and ``candidates`` where it is given.
+    """The settings of an entry with defaults filled in, and those of EVERYWHERE that are given.
 
     Raises:
         UserError: an unknown key, or a value of another kind than the default's.
     """
-    taken = [key for key in EVERYWHERE if key in entry.settings]
-    if taken:
-        raise UserError(f"strategy.{label}: {taken[0]!r} is a setting that every strategy has")
     for key, value in given.items():
         if key not in entry.settings and key not in EVERYWHERE:
             allowed = [*entry.settings, *EVERYWHERE, "use"]

@@ -85,6 +85,7 @@ ENTRIES: dict[str, Strategy] = {
         {"fisher": "full", "regularisation": 1.0, "oversample": 2.0, "memory": 4.0},
         least={"regularisation": 1e-9, "oversample": 1},
         choices={"fisher": ("full", "binary")},
+    ),
     "hybrid": Strategy(
         SUPERVISED,
         "stages.scorers.hybrid:criteria",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from stages.errors import UserError
 from stages.models.batches import classify
 from stages.randomness import Purpose
 from stages.scorers.discriminator import Training, discriminator_score
@@ -22,7 +19,6 @@ def criteria(
     diversity: str,
     combination: str,
     passes: int = 100,
-    candidates: int = 2000,
     space: str = "logits",
     jitter: float = 1e-8,
     discriminator_epochs: int = 50,
@@ -30,30 +26,18 @@ def criteria(
     discriminator_learning_rate: float = 0.001,
     discriminator_dropout: float = 0.25,
 ) -> Criteria:
-    """Both criteria of a random part of the pool (Li et al. 2022, sections 3.2 and 4.1.1).
+    """Both criteria of each candidate (Li et al. 2022, sections 3.2 and 4.1.1).
 
     Args:
         uncertainty: ``entropy``, ``bald`` or ``variation_ratio``, over dropout passes.
         diversity: ``discriminator``, ``posterior_variance`` or ``minimum_distance``.
         combination: ``uncertainty`` or ``diversity`` alone leaves the other one out.
-        candidates: how many of the pool are looked at, drawn uniformly; 0: all.
         space: where distances are taken: ``logits`` (the paper's) or ``embedding``.
         jitter: of :func:`posterior_variance`.
 
     Raises:
-        UserError: fewer candidates than are selected; embeddings that are not finite.
+        UserError: an embedding is not finite.
     """
-    count = len(pool.rows)
-    if 0 < candidates < min(pool.query_size, count):
-        raise UserError(
-            f"candidates is {candidates}, but query_size is {pool.query_size}; allowed: "
-            f"{pool.query_size} or more, or 0 for the whole pool"
-        )
-    positions = np.arange(count)
-    if 0 < candidates < count:
-        drawn = pool.generator(Purpose.CANDIDATES).choice(count, candidates, replace=False)
-        positions = np.sort(drawn)
-        pool = replace(pool, rows=pool.rows[positions])
     training = Training(
         discriminator_epochs,
         discriminator_batch_size,
@@ -61,7 +45,6 @@ def criteria(
         discriminator_dropout,
     )
     return Criteria(
-        positions,
         None if combination == "diversity" else uncertain(pool, uncertainty, passes),
         None if combination == "uncertainty" else diverse(pool, diversity, space, jitter, training),
         pool.round_n + 1,
@@ -86,7 +69,7 @@ def diverse(pool: Pool, name: str, space: str, jitter: float, training: Training
         compute = pool.batches.compute
         own, labeled = (classify(pool.network, part, compute) for part in (own, labeled))
     if name == "discriminator":
-        rng = pool.generator(Purpose.DISCRIMINATOR)
+        rng = pool.generator(Purpose.HYBRID_DISCRIMINATOR)
         return discriminator_score(own, labeled, training, pool.batches.compute, rng)
     if name == "posterior_variance":
         return posterior_variance(own, labeled, jitter)

@@ -21,12 +21,10 @@ class Criteria:
     """What is known of the candidates.
 
     Attributes:
-        positions: of the candidates in the pool, int64, shape (M,).
         uncertainty, diversity: in [0, 1], shape (M,); None where the combination has no use for it.
         query: the number of this query, from 1.
     """
 
-    positions: np.ndarray
     uncertainty: np.ndarray | None
     diversity: np.ndarray | None
     query: int
@@ -57,12 +55,12 @@ def choose(
         order = [criteria.uncertainty, criteria.diversity]
         first, second = order if combination == "uncertainty_first" else order[::-1]
         kept = top(first, max(b, min(gamma * b, len(first))), rng)
-        return criteria.positions[kept[top(second[kept], b, rng)]]
+        return kept[top(second[kept], b, rng)]
     if combination in ALONE:
-        return criteria.positions[top(getattr(criteria, combination), b, rng)]
+        return top(getattr(criteria, combination), b, rng)
     weight = 1 - math.exp(-beta * criteria.query) if combination.endswith("decayed") else alpha
     scores = weighted(criteria, weight, geometric=combination.startswith("geometric"))
-    return criteria.positions[top(scores, b, rng)]
+    return top(scores, b, rng)
 
 
 def weighted(criteria: Criteria, weight: float, geometric: bool) -> np.ndarray:
