@@ -33,10 +33,10 @@ def robust(
     its sequence one that none do for; between them ``steps`` bisections ask the program of eq. (5),
     see :class:`stages.selectors.cover.Cover`. Up to ``outliers`` of all points may stay open.
 
-    A radius whose program is not solved within ``nodes``, ``nonzeros`` and ``programs`` counts as one
-    that does not do: the best centres so far, at worst the greedy ones, are kept, and one line of
-    the log says so. These limits do not depend on the machine. ``time_limit`` does, and is an error
-    when it runs out.
+    A radius whose program is not solved within ``nodes``, ``nonzeros`` and ``programs`` counts as
+    one that does not do: the best centres so far, at worst the greedy ones, are kept, and one line
+    of the log says so. These limits do not depend on the machine. ``time_limit`` does, and is an
+    error when it runs out.
 
     Args:
         features: embeddings of the pool (N, D) and of the labeled set (L, D).
