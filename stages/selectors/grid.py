@@ -87,9 +87,14 @@ class Exact:
         values = rows.astype(np.float64)
         values -= self.shift
         values *= self.scale
+        values = self.ground(values)
+        return values, np.einsum("ij,ij->i", values, values)
+
+    def ground(self, values: np.ndarray) -> np.ndarray:
+        """Rows that are moved and scaled already on their grids, float64; changed in place."""
         values, exponents = on_grid(values)
         values *= np.ldexp(1.0, exponents)[:, None]
-        return values, np.einsum("ij,ij->i", values, values)
+        return values
 
     def roughly(self, rows: np.ndarray) -> np.ndarray:
         """The rows in float32."""
