@@ -19,6 +19,7 @@ import numpy as np
 
 FLOAT32_BITS = 23
 LEAST = -900  # exponent of a row of zeros
+SAMPLE = 500  # points, at least, that a median is taken of
 
 
 def bits(columns: int) -> int:
@@ -52,7 +53,7 @@ def blocks(count: int, size: int) -> Iterator[slice]:
 
 
 class Exact:
-    """Points (N, D) moved to their mean and scaled, for squared distances on grids.
+    """Points (N, D) moved to their median and scaled, for squared distances on grids.
 
     Attributes:
         pool: the points as given.
@@ -63,17 +64,14 @@ class Exact:
     def __init__(self, pool: np.ndarray, further: np.ndarray, block: int = 1024) -> None:
         self.pool = pool
         low, high = np.full((2, pool.shape[1]), [[np.inf], [-np.inf]])
-        total = np.zeros(pool.shape[1])
         for rows in (pool, further):
             for part in blocks(len(rows), block):
                 np.minimum(low, rows[part].min(0), out=low)
                 np.maximum(high, rows[part].max(0), out=high)
-                total += rows[part].sum(0, dtype=np.float64)
-        # Any shift near the mean will do; a coarse one does not show in what order it was summed.
-        spread = high / 2 - low / 2
-        step = np.ldexp(1.0, np.frexp(spread)[1] - 12)
-        mean = np.clip(np.rint(total / (len(pool) + len(further)) / step) * step, low, high)
-        self.shift = mean.astype(pool.dtype)
+        # Any shift near most points will do. A median is found without arithmetic, and an outlier
+        # does not move it.
+        sample = pool[:: len(pool) // SAMPLE + 1]
+        self.shift = np.partition(sample, len(sample) // 2, axis=0)[len(sample) // 2]
         largest = np.maximum(high - self.shift, self.shift - low).max(initial=0)
         self.scale = np.ldexp(1.0, -max(int(np.frexp(largest)[1]), LEAST))
         columns = pool.shape[1]

@@ -104,11 +104,10 @@ class _FarthestFirst:
         for part in blocks(self.count - start, BLOCK):
             part = slice(start + part.start, start + part.stop)
             beyond = (-2 * self.centres[part]).astype(np.float32) @ values.T
-            beyond += self.norms[part, None].astype(np.float32)
+            beyond += (self.norms[part, None] * (1 + self.rows.slack)).astype(np.float32)
             np.minimum(lowest, np.minimum.reduce(beyond, axis=0), out=lowest)
-        largest = self.norms[start : self.count].max(initial=0)
-        noise = self.rows.slack * (norms.astype(np.float64) + largest) + 1e-30
-        self.bound[rows] = np.minimum(self.bound[rows], lowest + norms.astype(np.float64) + noise)
+        highest = lowest + norms.astype(np.float64) * (1 + self.rows.slack) + 1e-30
+        self.bound[rows] = np.minimum(self.bound[rows], highest)
 
     def _renew(self) -> None:
         """Let all bounds know all centres, and list the rows of the largest anew."""

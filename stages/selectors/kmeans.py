@@ -134,13 +134,13 @@ def _nearest_free(
 
 def _group_bounds(points: lloyd.Points, centres: np.ndarray, norms: np.ndarray) -> np.ndarray:
     """Lower bounds of the squared distances of each centre to each group, (b, groups)."""
-    count, largest = len(points.rows), norms.max(initial=0)
+    count = len(points.rows)
     single = (-2 * centres).astype(np.float32)
     bounds = np.full((len(centres), -(-count // GROUP)), np.inf, np.float32)
     for part in blocks(count, lloyd.BLOCK):
         beyond = single @ points.rows[part].T
-        beyond += (points.norms[part] - points.noise(part, largest)).astype(np.float32)
+        beyond += (points.norms[part] * (1 - points.slack)).astype(np.float32)
         starts = np.arange(0, part.stop - part.start, GROUP)
         groups = slice(part.start // GROUP, part.start // GROUP + len(starts))
         bounds[:, groups] = np.minimum.reduceat(beyond, starts, axis=1)
-    return bounds + norms.astype(np.float32)[:, None]
+    return bounds + (norms * (1 - points.slack) - 1e-30).astype(np.float32)[:, None]
