@@ -1,4 +1,4 @@
-"""Lazy selectors are the plain algorithms: the same picks, whatever the blocks, lists and periods."""
+"""Lazy selectors are the plain algorithms: the same picks, whatever the blocks and lists."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def ordered_picks(gradients: np.ndarray, b: int) -> dict[tuple[int, ...], float]
         for picks, chance in found.items():
             weights = apart(gradients, gradients[list(picks)]).min(1)
             for at in np.flatnonzero(weights > 1e-12):
-                longer[*picks, int(at)] = chance * weights[at] / weights.sum()
+                longer[(*picks, int(at))] = chance * weights[at] / weights.sum()
         found = longer
     return found
 
@@ -278,13 +278,13 @@ def test_bounds_do_not_change_what_lloyd_finds(monkeypatch):
 
 
 def test_lloyd_skips_points(monkeypatch):
-    compared = []
-    assign = lloyd._Lloyd._assign
-    monkeypatch.setattr(
-        lloyd._Lloyd,
-        "_assign",
-        lambda s, rows, *a: compared.append(len(rows)) or assign(s, rows, *a),
-    )
+    compared, assign = [], lloyd._Lloyd._assign
+
+    def counted(self, rows, *rest):
+        compared.append(len(rows))
+        assign(self, rows, *rest)
+
+    monkeypatch.setattr(lloyd._Lloyd, "_assign", counted)
     rows = np.concatenate([rng(at).normal(size=(100, 9)) + 9 * at for at in range(5)])
     lloyd.centres(lloyd.Points(rows), np.arange(0, 500, 50), 20)
     assert sum(compared) < 500 * 20 / 2

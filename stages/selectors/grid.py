@@ -4,8 +4,8 @@ Distances decide which candidates are taken, and the last bits of a floating-poi
 depend on the library, its threads and the vector unit. Here every row is rounded to multiples of a
 power of two of its own, chosen so that each product and each partial sum of a dot product of two
 rows is a whole number of grid steps below 2^53: float64 holds it exactly, in any order. Copies of a
-row then have a distance of exactly 0, and ties are ties. (Error-free splitting with one slice, as in
-:mod:`stages.models.exact`.)
+row then have a distance of exactly 0, and ties are ties. (Error-free splitting with one slice, as
+in :mod:`stages.models.exact`.)
 
 The price: coordinates keep 22 bits (D = 512) below the largest magnitude of their row; float32 has
 24 bits below each coordinate. Rows on the grid fit into float32 without loss.

@@ -38,10 +38,10 @@ def centres(points: Points, seeds: np.ndarray, iterations: int) -> np.ndarray:
     """Lloyd's algorithm from the points ``seeds`` (positions), until nothing changes.
 
     A point is compared in float32 with all centres only if bounds on its distances leave open which
-    is nearest (Hamerly 2010, SDM: an upper bound to its own centre, a lower one to all others, moved
-    with the centres; here the fastest centres are compared first and do not spoil the lower bound).
-    Where float32 leaves it open, distances on grids in float64 decide. A centre without points
-    stays where it is.
+    is nearest (Hamerly 2010, SDM: an upper bound to its own centre, a lower one to all others, that
+    move with the centres; here the fastest centres are compared first and do not spoil the lower
+    bound). Where float32 leaves it open, distances on grids in float64 decide. A centre without
+    points stays where it is.
 
     Returns:
         the centres in the frame of ``points``, on grids, float64, shape (b, D).
