@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stages.selectors import badge, kcenter, kmeans, lloyd
-from stages.selectors.grid import Exact, bits, on_grid
+from stages.selectors.row_grid import Exact, bits, on_grid
 
 
 def rng(seed: int = 0) -> np.random.Generator:

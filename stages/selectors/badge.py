@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.grid import blocks, on_grid
+from stages.selectors.row_grid import blocks, on_grid
 
 BLOCK = 2048
 FEWEST = 16  # proposals of a period
@@ -83,7 +83,7 @@ def _longest(lengths: np.ndarray, rng: np.random.Generator) -> int:
 
 
 class Gradients:
-    """The embeddings a_i x_i^T in two factors on grids (:mod:`stages.selectors.grid`).
+    """The embeddings a_i x_i^T in two factors on grids (:mod:`stages.selectors.row_grid`).
 
     Attributes:
         lengths: squared, float64, shape (N,), in an arbitrary unit.

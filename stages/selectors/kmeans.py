@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors import lloyd
-from stages.selectors.grid import blocks
+from stages.selectors import bounded_lloyd as lloyd
+from stages.selectors.row_grid import blocks
 
 BACKENDS = ("auto", "exact", "faiss", "scipy", "sklearn")
 GROUP = 64  # candidates that share a bound
@@ -23,7 +23,7 @@ def nearest_to_centres(
 
     Args:
         iterations: of Lloyd's algorithm at most.
-        backend: ``exact`` (:mod:`stages.selectors.lloyd`: the same picks on every processor),
+        backend: ``exact`` (:mod:`stages.selectors.bounded_lloyd`: the same picks on every processor),
             ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of the
             features), or ``auto``: exact where the features are float64 (as under ``reproducible:
             portable``), else faiss. All run Lloyd's algorithm from the same b rows, which ``rng``

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from stages.selectors.grid import Exact, blocks
+from stages.selectors.row_grid import Exact, blocks
 
 BLOCK = 2048
 FAST = 8  # one of so many centres, those that moved farthest, is compared with every point
@@ -13,7 +13,7 @@ MARGIN = 1e-6  # relative; float64 noise of a square root and a sum is 1e-15
 
 
 class Points:
-    """Points on grids (:mod:`stages.selectors.grid`), in their frame.
+    """Points on grids (:mod:`stages.selectors.row_grid`), in their frame.
 
     Attributes:
         rows: float32 without loss, shape (N, D).
