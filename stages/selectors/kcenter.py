@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.top import round_to_ties
+from stages.selectors.row_grid import Exact, blocks
 
 BLOCK = 1024
+SHORTLIST = 2048
 
 
 def greedy(
@@ -15,8 +16,13 @@ def greedy(
 ) -> np.ndarray:
     """Sener & Savarese 2018, Algorithm 1: u = argmax_i min_j d(x_i, x_j), b times.
 
-    Holds one running minimum of squared distances, shape (N,), and blocks of distances to the
-    labeled set. Once every candidate is covered (distance 0) the rest is drawn uniformly.
+    Lazy: float32 matrix products give each candidate an upper bound of its squared distance to the
+    nearest centre. Picks come from a short list of the largest bounds, kept up to date; the rest of
+    the pool learns of new picks, all at once, only when the list has sunk to the bounds outside.
+    Decided is on distances on a grid in float64 (:mod:`stages.selectors.row_grid`), of the few whose
+    bounds are near the largest: the picks are those of the plain algorithm, on every processor.
+    Ties are broken by ``rng``; once every candidate is covered (distance 0) the rest is drawn
+    uniformly. Memory beyond the embeddings: (L + b) D + N numbers and the short list.
 
     Args:
         features: embeddings of the pool (N, D) and of the labeled set (L, D).
@@ -25,53 +31,156 @@ def greedy(
     Raises:
         UserError: a feature is not finite, or b is larger than N.
     """
-    pool, labeled = (np.asarray(part, np.float64) for part in features)
+    pool, labeled = (np.asarray(part) for part in features)
+    if pool.dtype != np.float32:
+        pool, labeled = pool.astype(np.float64, copy=False), labeled.astype(np.float64, copy=False)
     if b > len(pool):
         raise UserError(f"cannot take {b} of {len(pool)} candidates")
-    if not (np.isfinite(pool).all() and np.isfinite(labeled).all()):
+    if not all(np.isfinite(part[block]).all() for part in (pool, labeled) for block in _cut(part)):
         raise UserError("an embedding is not a finite number")
     if 0 < pca < pool.shape[1]:
         pool, labeled = principal_components(pool, labeled, pca)
-    norms = (pool * pool).sum(1)
-    nearest = np.full(len(pool), np.inf)
-    for start in range(0, len(labeled), BLOCK):
-        block = labeled[start : start + BLOCK]
-        distances = norms[:, None] - 2 * (pool @ block.T) + (block * block).sum(1)
-        np.minimum(nearest, distances.min(1), out=nearest)
-    # Cancellation leaves noise of about 1e-15 of the norms where the distance is 0.
-    noise = 1e-12 * (norms.max() + (labeled * labeled).sum(1).max(initial=0))
-    return _farthest_first(pool, norms, nearest, noise, b, rng)
-
-
-def _farthest_first(
-    pool: np.ndarray,
-    norms: np.ndarray,
-    nearest: np.ndarray,
-    noise: float,
-    b: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    taken = np.zeros(len(pool), bool)
     order = rng.permutation(len(pool))  # ties go to the first of a random order
-    picks = np.empty(b, np.int64)
-    for at in range(b):
-        reach = np.where(taken, -1.0, np.where(nearest > noise, nearest, 0.0))
-        if np.isinf(reach).any():
-            reach = np.where(taken, -1.0, 0.0)
-        pick = order[np.argmax(round_to_ties(reach)[order])]
-        picks[at], taken[pick] = pick, True
-        distances = norms - 2 * (pool @ pool[pick]) + norms[pick]
-        np.minimum(nearest, distances, out=nearest)
-    return picks
+    return _FarthestFirst(pool, labeled, b, order).run()
+
+
+class _FarthestFirst:
+    """The state of the greedy algorithm; positions are those of ``pool``."""
+
+    def __init__(self, pool: np.ndarray, labeled: np.ndarray, b: int, order: np.ndarray) -> None:
+        self.rows = Exact(pool, labeled)
+        self.order = order
+        self.rank = np.empty(len(pool), np.int64)
+        self.rank[order] = np.arange(len(pool))
+        self.b = b
+        self.picks: list[int] = []
+        self.centres = np.empty((len(labeled) + b, pool.shape[1]))
+        self.norms = np.empty(len(labeled) + b)
+        for part in blocks(len(labeled), BLOCK):
+            self.centres[part], self.norms[part] = self.rows.exactly(labeled[part])
+        self.count = len(labeled)  # centres there are,
+        self.screened = 0  # of which all bounds know these,
+        self.seen = np.zeros(len(pool), np.int64)  # and the exact distance of a row these
+        self.exact = np.full(len(pool), np.inf)
+        self.bound = np.full(len(pool), np.inf)
+        self.size = SHORTLIST
+
+    def run(self) -> np.ndarray:
+        """All picks, int64, shape (b,)."""
+        if self.count == 0 and self.b:
+            self._take(int(self.order[0]))
+        self._renew()
+        while len(self.picks) < self.b:
+            found = self._farthest()
+            if found is None:
+                if self.screened == self.count:  # nothing to learn: look at more of the pool
+                    self.size *= 2
+                self._renew()
+            elif self.exact[found] == 0:  # all are covered
+                left = np.setdiff1d(np.arange(len(self.order)), self.picks)
+                rest = left[np.argsort(self.rank[left])]
+                self.picks += rest[: self.b - len(self.picks)].tolist()
+            else:
+                self._take(found)
+        return np.array(self.picks, np.int64)
+
+    def _take(self, pick: int) -> None:
+        centre, norm = self.rows.exactly(self.rows.pool[[pick]])
+        self.centres[self.count], self.norms[self.count] = centre[0], norm[0]
+        self.count += 1
+        self.picks.append(pick)
+        self.bound[pick] = -1.0
+        if len(self.picks) > 1 or self.screened:
+            self._lower(self.listed, self.listed_rows, self.count - 1)
+
+    def _lower(self, rows: slice | np.ndarray, values: np.ndarray, start: int) -> None:
+        """Lower the bounds of ``rows`` to what the centres from ``start`` on allow.
+
+        Args:
+            values: the rows in float32, about their exact version.
+        """
+        norms = np.einsum("ij,ij->i", values, values)
+        lowest = np.full(len(values), np.inf, np.float32)
+        for part in blocks(self.count - start, BLOCK):
+            part = slice(start + part.start, start + part.stop)
+            beyond = (-2 * self.centres[part]).astype(np.float32) @ values.T
+            beyond += (self.norms[part, None] * (1 + self.rows.slack)).astype(np.float32)
+            np.minimum(lowest, np.minimum.reduce(beyond, axis=0), out=lowest)
+        highest = lowest + norms.astype(np.float64) * (1 + self.rows.slack) + 1e-30
+        self.bound[rows] = np.minimum(self.bound[rows], highest)
+
+    def _renew(self) -> None:
+        """Let all bounds know all centres, and list the rows of the largest anew."""
+        if self.screened < self.count:
+            for part in blocks(len(self.bound), BLOCK):
+                self._lower(part, self.rows.roughly(self.rows.pool[part]), self.screened)
+            self.bound[self.picks] = -1.0
+            self.screened = self.count
+        outside = len(self.bound) - self.size
+        self.rest = -1.0  # the largest bound outside the list
+        self.listed = np.arange(len(self.bound))
+        if outside > 0:
+            parted = np.argpartition(self.bound, outside - 1)
+            self.rest = self.bound[parted[outside - 1]]
+            self.listed = parted[outside:]
+        self.listed_rows = self.rows.roughly(self.rows.pool[self.listed])
+
+    def _farthest(self) -> int | None:
+        """The farthest candidate; None where the list cannot say."""
+        most = 1
+        while True:
+            bounds = self.bound[self.listed]
+            if bounds.max() <= self.rest:
+                return None
+            known = self.seen[self.listed] == self.count
+            best = bounds[known].max(initial=-1.0)
+            open_ = self.listed[~known & (bounds >= max(best, 0.0))]
+            if len(open_) == 0:
+                break
+            if len(open_) > most:
+                open_ = open_[np.argpartition(-self.bound[open_], most - 1)[:most]]
+            self._resolve(open_)
+            most *= 2
+        ties = self.listed[bounds == best]
+        return int(ties[np.argmin(self.rank[ties])])
+
+    def _resolve(self, rows: np.ndarray) -> None:
+        """Replace the bounds of ``rows`` by exact distances to all centres."""
+        for seen in np.unique(self.seen[rows]):
+            group = rows[self.seen[rows] == seen]
+            for part in blocks(len(group), BLOCK):
+                some = group[part]
+                values, norms = self.rows.exactly(self.rows.pool[some])
+                nearest = self.exact[some]
+                for new in blocks(self.count - seen, BLOCK):
+                    new = slice(seen + new.start, seen + new.stop)
+                    distances = self.norms[new, None] - 2 * (self.centres[new] @ values.T) + norms
+                    np.minimum(nearest, np.maximum(distances.min(0), 0), out=nearest)
+                self.exact[some] = self.bound[some] = nearest
+        self.seen[rows] = self.count
+
+
+def _cut(rows: np.ndarray) -> list[slice]:
+    return list(blocks(len(rows), BLOCK))
 
 
 def principal_components(
     pool: np.ndarray, labeled: np.ndarray, components: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both on the leading principal axes of the two together, shapes (N, k) and (L, k)."""
-    count = len(pool) + len(labeled)
-    mean = (pool.sum(0) + labeled.sum(0)) / count
-    pool, labeled = pool - mean, labeled - mean
-    _, axes = np.linalg.eigh(pool.T @ pool + labeled.T @ labeled)
-    axes = axes[:, ::-1][:, :components]
-    return pool @ axes, labeled @ axes
+    count, kind = len(pool) + len(labeled), pool.dtype
+    mean = (pool.sum(0, dtype=np.float64) + labeled.sum(0, dtype=np.float64)) / count
+    mean = mean.astype(kind)
+    scatter = np.zeros((pool.shape[1], pool.shape[1]))
+    for rows in (pool, labeled):
+        for part in _cut(rows):
+            centred = rows[part] - mean
+            scatter += centred.T @ centred
+    _, axes = np.linalg.eigh(scatter)
+    axes = np.ascontiguousarray(axes[:, ::-1][:, :components]).astype(kind)
+    return tuple(
+        np.concatenate([(rows[part] - mean) @ axes for part in _cut(rows)])
+        if len(rows)
+        else np.empty((0, components), kind)
+        for rows in (pool, labeled)
+    )

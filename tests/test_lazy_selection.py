@@ -1,0 +1,309 @@
+"""Lazy selectors are the plain algorithms: the same picks, whatever the blocks and lists."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from stages.selectors import badge, kcenter, kmeans, lloyd
+from stages.selectors.row_grid import Exact, bits, on_grid
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def whole_numbers(seed: int, count: int, columns: int, values: int) -> np.ndarray:
+    """Points with many copies and ties, exact in every precision."""
+    return rng(seed).integers(0, values, (count, columns)).astype(np.float64)
+
+
+def apart(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return ((rows[:, None].astype(np.float64) - others[None]) ** 2).sum(2)
+
+
+# the grid
+
+
+@given(st.integers(0, 10_000), st.integers(1, 600), st.integers(-300, 300))
+def test_dot_products_on_the_grid_do_not_depend_on_the_order(seed, columns, power):
+    rows, _ = on_grid(np.ldexp(rng(seed).normal(size=(4, columns)), power))
+    shuffled = rng(seed + 1).permutation(columns)
+    assert (rows @ rows.T == rows[:, shuffled] @ rows[:, shuffled].T).all()
+    exact = [[sum(map(int_of, a * 2.0**24, b * 2.0**24)) for b in rows] for a in rows]
+    assert (rows @ rows.T * 2.0**48 == np.array(exact, np.float64)).all()
+
+
+def int_of(a: float, b: float) -> int:
+    return int(a) * int(b)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 600))
+def test_the_grid_is_near_and_fits_into_float32(seed, columns):
+    given_rows = rng(seed).normal(size=(5, columns))
+    rows, exponents = on_grid(given_rows.copy())
+    assert (rows == rows.astype(np.float32)).all() and np.abs(rows).max() <= 1
+    error = np.abs(np.ldexp(rows, exponents[:, None]) - given_rows).max(1)
+    assert (error <= 2.0 ** -bits(columns) * np.abs(given_rows).max(1)).all()
+
+
+@given(st.integers(0, 10_000), st.sampled_from([1, 3, 32, 512]), st.sampled_from([0.0, 50.0, 1e6]))
+def test_slack_covers_what_float32_is_off_by(seed, columns, offset):
+    pool = offset + rng(seed).normal(size=(40, columns)) * rng(seed + 1).exponential(size=(40, 1))
+    frame = Exact(pool, pool[:0])
+    exact, norms = frame.exactly(pool)
+    rough = frame.roughly(pool)
+    single = (rough**2).sum(1)[:, None] + norms.astype(np.float32) - 2 * rough @ exact.T.astype("f")
+    noise = frame.slack * (norms[:, None] + norms)
+    assert (np.abs(single - apart(exact, exact)) <= noise).all()
+
+
+# k-center
+
+
+def plain_kcenter(pool, labeled, b: int, generator: np.random.Generator) -> list[int]:
+    """All distances again for every pick; ties and covered pools by one random order."""
+    rank = np.argsort(generator.permutation(len(pool)))
+    picks: list[int] = []
+    for _ in range(b):
+        centres = np.concatenate([labeled, pool[picks]])
+        reach = apart(pool, centres).min(1) if len(centres) else np.ones(len(pool))
+        free = [at for at in range(len(pool)) if at not in picks]
+        picks.append(min(free, key=lambda at: (-reach[at], rank[at])))
+    return picks
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 40),
+    st.integers(1, 6),
+    st.sampled_from([1, 2, 3, 50]),
+    st.integers(0, 9),
+    st.sampled_from([np.float32, np.float64]),
+    st.data(),
+)
+def test_kcenter_is_plain(seed, count, columns, values, known, kind, data):
+    """With short lists and small blocks, so that every branch is taken."""
+    b = data.draw(st.sampled_from(sorted({1, count // 2 or 1, count})))
+    pool = whole_numbers(seed, count, columns, values)
+    labeled = whole_numbers(seed + 1, known, columns, values)
+    wanted = plain_kcenter(pool, labeled, b, rng(seed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kcenter, "SHORTLIST", data.draw(st.sampled_from([1, 3, 8, 2048])))
+        patch.setattr(kcenter, "BLOCK", data.draw(st.sampled_from([2, 5, 1024])))
+        got = kcenter.greedy((pool.astype(kind), labeled.astype(kind)), b, rng(seed))
+    assert got.tolist() == wanted
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("known", [0, 1, 30])
+def test_kcenter_is_plain_on_a_longer_run(kind, known, monkeypatch):
+    monkeypatch.setattr(kcenter, "SHORTLIST", 20)
+    pool = np.maximum(rng().normal(size=(400, 16)), 0).astype(kind)
+    labeled = np.maximum(rng(1).normal(size=(known, 16)), 0).astype(kind)
+    wanted = plain_kcenter(pool, labeled, 120, rng(2))
+    assert kcenter.greedy((pool, labeled), 120, rng(2)).tolist() == wanted
+
+
+@pytest.mark.parametrize("pca", [0, 4])
+def test_kcenter_does_not_depend_on_blocks_and_lists(pca, monkeypatch):
+    pool, labeled = rng().normal(size=(300, 12)), rng(1).normal(size=(25, 12))
+    found = set()
+    for block, size in itertools.product((7, 64, 1024), (5, 50, 2048)):
+        monkeypatch.setattr(kcenter, "BLOCK", block)
+        monkeypatch.setattr(kcenter, "SHORTLIST", size)
+        found.add(tuple(kcenter.greedy((pool, labeled), 60, rng(3), pca=pca)))
+    assert len(found) == 1
+
+
+def test_an_outlier_does_not_make_the_rest_one_point():
+    pool = rng().normal(size=(60, 8))
+    pool[17] *= 1e9
+    picks = kcenter.greedy((pool, pool[:1]), 20, rng())
+    assert picks.tolist() == plain_kcenter(pool, pool[:1], 20, rng())
+
+
+def test_kcenter_is_scikit_activemls():
+    core_set = pytest.importorskip("skactiveml.pool._core_set")
+    rows = rng(4).normal(size=(120, 10))
+    known = np.full(120, np.nan)
+    known[:15] = 0
+    theirs, _ = core_set.k_greedy_center(rows, known, batch_size=40, random_state=0)
+    ours = kcenter.greedy((rows[15:], rows[:15]), 40, rng())
+    assert (ours + 15).tolist() == theirs.tolist()
+
+
+# BADGE
+
+
+def dense(errors: np.ndarray, features: np.ndarray) -> np.ndarray:
+    pairs = zip(errors.astype(np.float64), features.astype(np.float64), strict=True)
+    return np.array([np.outer(a, x).ravel() for a, x in pairs])
+
+
+def plain_badge(errors, features, b: int, generator: np.random.Generator) -> list[int]:
+    """The same draws, on written-out gradients, all distances again for every proposal."""
+    gradients = dense(errors, features)
+    lengths = (gradients**2).sum(1)
+    longest = np.flatnonzero(np.isclose(lengths, lengths.max(), rtol=1e-12, atol=0))
+    picks = [int(generator.choice(longest))]
+
+    def weights() -> np.ndarray:
+        nearest = apart(gradients, gradients[picks]).min(1)
+        return np.where(nearest > 1e-12 * lengths, nearest, 0)
+
+    while len(picks) < b:
+        before = weights()
+        if before.sum() == 0:
+            rest = generator.permutation([at for at in range(len(lengths)) if at not in picks])
+            return picks + rest[: b - len(picks)].tolist()
+        draws = generator.random((2, max(badge.FEWEST, len(picks))))
+        for where, bar in draws.T:
+            at = int(np.searchsorted(np.cumsum(before), where * before.sum(), side="right"))
+            if len(picks) < b and bar * before[at] < weights()[at]:
+                picks.append(at)
+    return picks
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("fewest", [1, 4, 16])
+@pytest.mark.parametrize("copies", [1, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_badge_is_plain(seed, copies, fewest, kind, monkeypatch):
+    monkeypatch.setattr(badge, "FEWEST", fewest)
+    monkeypatch.setattr(badge, "BLOCK", 7)
+    errors = np.repeat(rng(seed).normal(size=(12, 4)), copies, axis=0)
+    features = np.repeat(rng(seed + 50).normal(size=(12, 6)), copies, axis=0).astype(kind)
+    features[3] = 0
+    for b in (1, 9, 12 * copies):
+        wanted = plain_badge(errors, features, b, rng(seed))
+        assert badge.kmeans_plus_plus((errors, features), b, rng(seed)).tolist() == wanted
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("fewest", [2, 16])
+def test_badge_draws_as_one_pick_at_a_time_does(kind, fewest, monkeypatch):
+    """Chi-square of the ordered picks against their probabilities by enumeration."""
+    monkeypatch.setattr(badge, "FEWEST", fewest)
+    errors = np.array([[1.0, -1.0], [0.5, -0.2], [-0.6, 0.9], [0.8, 0.1], [0.3, 0.3]])
+    features = np.array([[2.0, 1], [1, 1], [0.5, 1.5], [1, 0], [0, 0]], kind)
+    gradients = dense(errors, features)
+    chances = ordered_picks(gradients, 4)
+    tries = 6000
+    seen = dict.fromkeys(chances, 0)
+    for seed in range(tries):
+        seen[tuple(badge.kmeans_plus_plus((errors, features), 4, rng(seed)).tolist())] += 1
+    expected = np.array([tries * chances[key] for key in seen])
+    common = expected > 5
+    observed = np.array(list(seen.values()))
+    table = [[*part[common], part[~common].sum()] for part in (observed, expected)]
+    if table[1][-1] == 0:
+        table = [row[:-1] for row in table]
+    assert len(table[0]) > 10
+    assert stats.chisquare(*table).pvalue > 0.01
+
+
+def ordered_picks(gradients: np.ndarray, b: int) -> dict[tuple[int, ...], float]:
+    """Probability of each sequence of picks under k-means++ from the longest."""
+    found = {(int((gradients**2).sum(1).argmax()),): 1.0}
+    for _ in range(b - 1):
+        longer = {}
+        for picks, chance in found.items():
+            weights = apart(gradients, gradients[list(picks)]).min(1)
+            for at in np.flatnonzero(weights > 1e-12):
+                longer[(*picks, int(at))] = chance * weights[at] / weights.sum()
+        found = longer
+    return found
+
+
+def test_badge_in_float64_does_not_depend_on_blocks(monkeypatch):
+    errors, features = rng().normal(size=(500, 7)), rng(1).normal(size=(500, 33))
+    found = set()
+    for block in (5, 64, 1000):
+        monkeypatch.setattr(badge, "BLOCK", block)
+        found.add(tuple(badge.kmeans_plus_plus((errors, features), 100, rng(2))))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_badge_on_gradients_of_very_different_lengths(kind):
+    """A sure candidate's gradient is 1e-12 of an unsure one's: still drawn by its distance."""
+    errors = np.array([[1.0, -1.0], [1e-6, -1e-6], [1e-12, -1e-12], [0.0, 0.0]])
+    features = np.ones((4, 3), kind)
+    for seed in range(20):
+        picks = badge.kmeans_plus_plus((errors, features), 4, rng(seed))
+        assert picks[0] == 0 and len(set(picks.tolist())) == 4
+
+
+# k-means
+
+
+def plain_lloyd(rows: np.ndarray, centres: np.ndarray, iterations: int) -> np.ndarray:
+    for _ in range(iterations):
+        own = apart(rows, centres).argmin(1)
+        centres = np.array(
+            [
+                rows[own == at].mean(0) if (own == at).any() else old
+                for at, old in enumerate(centres)
+            ]
+        )
+    return centres
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(5))
+def test_exact_centres_are_plain(seed, kind, monkeypatch):
+    monkeypatch.setattr(lloyd, "BLOCK", 32)
+    rows = np.concatenate([rng(seed).normal(size=(60, 9)) + 3 * at for at in range(5)]).astype(kind)
+    seeds = np.sort(rng(seed).choice(300, 25, replace=False))
+    points = lloyd.Points(rows)
+    got = lloyd.centres(points, seeds, 12) / points.frame.scale + points.frame.shift
+    wanted = plain_lloyd(rows.astype(np.float64), rows[seeds].astype(np.float64), 12)
+    np.testing.assert_allclose(got, wanted, atol=2e-5)
+
+
+def test_bounds_do_not_change_what_lloyd_finds(monkeypatch):
+    """With and without skipping, down to the last bit."""
+    rows = np.maximum(rng().normal(size=(2000, 20)), 0)
+    points, seeds = lloyd.Points(rows), np.arange(0, 2000, 40)
+    lazy = lloyd.centres(points, seeds, 15)
+    monkeypatch.setattr(lloyd, "MARGIN", 2.0)  # nothing is ever skipped
+    assert (lazy == lloyd.centres(points, seeds, 15)).all()
+
+
+def test_lloyd_skips_points(monkeypatch):
+    compared, assign = [], lloyd._Lloyd._assign
+
+    def counted(self, rows, *rest):
+        compared.append(len(rows))
+        assign(self, rows, *rest)
+
+    monkeypatch.setattr(lloyd._Lloyd, "_assign", counted)
+    rows = np.concatenate([rng(at).normal(size=(100, 9)) + 9 * at for at in range(5)])
+    lloyd.centres(lloyd.Points(rows), np.arange(0, 500, 50), 20)
+    assert sum(compared) < 500 * 20 / 2
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 10_000), st.integers(1, 60), st.sampled_from([2, 4, 100]), st.data())
+def test_the_nearest_free_is_plain(seed, count, values, data):
+    b = data.draw(st.integers(1, count))
+    rows = whole_numbers(seed, count, 3, values)
+    points = lloyd.Points(rows)
+    centres, _ = points.frame.exactly(whole_numbers(seed + 1, b, 3, values))
+    rank = np.argsort(rng(seed).permutation(count))
+    wanted: list[int] = []
+    grid = points.rows.astype(np.float64)
+    for centre in centres:
+        distances = apart(grid, centre[None])[:, 0]
+        free = [at for at in range(count) if at not in wanted]
+        wanted.append(min(free, key=lambda at, d=distances: (d[at], rank[at])))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kmeans, "GROUP", data.draw(st.sampled_from([1, 4, 64])))
+        assert kmeans._nearest_free(points, centres, rng(seed)).tolist() == wanted
