@@ -24,8 +24,8 @@ def nearest_to_centres(
     Args:
         iterations: of Lloyd's algorithm at most.
         backend: ``exact`` (:mod:`stages.selectors.bounded_lloyd`: the same picks on every
-            processor), ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of the
-            features), or ``auto``: exact where the features are float64 (as under ``reproducible:
+            processor), ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of
+            the features), or ``auto``: exact where the features are float64 (as under ``reproducible:
             portable``), else faiss. All run Lloyd's algorithm from the same b rows, which ``rng``
             draws; a cluster that loses all its points stays where it is (exact, scipy) or starts
             anew (faiss, sklearn).
@@ -37,7 +37,9 @@ def nearest_to_centres(
         raise UserError(f"backend is {backend!r}; allowed: {', '.join(BACKENDS)}")
     if b > len(features):
         raise UserError(f"cannot take {b} of {len(features)} candidates")
-    if not all(np.isfinite(features[part]).all() for part in blocks(len(features), lloyd.BLOCK)):
+    if not all(
+        np.isfinite(features[part]).all() for part in blocks(len(features), bounded_lloyd.BLOCK)
+    ):
         raise UserError("an embedding is not a finite number")
     if backend == "auto":
         backend = "exact" if features.dtype == np.float64 else "faiss"
@@ -139,7 +141,7 @@ def _group_bounds(
     count = len(points.rows)
     single = (-2 * centres).astype(np.float32)
     bounds = np.full((len(centres), -(-count // GROUP)), np.inf, np.float32)
-    for part in blocks(count, lloyd.BLOCK):
+    for part in blocks(count, bounded_lloyd.BLOCK):
         beyond = single @ points.rows[part].T
         beyond += (points.norms[part] * (1 - points.slack)).astype(np.float32)
         starts = np.arange(0, part.stop - part.start, GROUP)
