@@ -25,8 +25,8 @@ def nearest_to_centres(
         iterations: of Lloyd's algorithm at most.
         backend: ``exact`` (:mod:`stages.selectors.bounded_lloyd`: the same picks on every
             processor), ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of
-            the features), or ``auto``: exact where the features are float64 (as under ``reproducible:
-            portable``), else faiss. All run Lloyd's algorithm from the same b rows, which ``rng``
+            the features), or ``auto``: exact where the features are float64 (as under
+            ``reproducible: portable``), else faiss. All run Lloyd's algorithm from the same b rows, which ``rng``
             draws; a cluster that loses all its points stays where it is (exact, scipy) or starts
             anew (faiss, sklearn).
 
