@@ -26,9 +26,9 @@ def nearest_to_centres(
         backend: ``exact`` (:mod:`stages.selectors.bounded_lloyd`: the same picks on every
             processor), ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of
             the features), or ``auto``: exact where the features are float64 (as under
-            ``reproducible: portable``), else faiss. All run Lloyd's algorithm from the same b rows, which ``rng``
-            draws; a cluster that loses all its points stays where it is (exact, scipy) or starts
-            anew (faiss, sklearn).
+            ``reproducible: portable``), else faiss. All run Lloyd's algorithm from the same b
+            rows, which ``rng`` draws; a cluster that loses all its points stays where it is (exact,
+            scipy) or starts anew (faiss, sklearn).
 
     Raises:
         UserError: a feature is not finite, b is larger than N, or an unknown backend.
