@@ -56,7 +56,7 @@ def count_stages(study: dict[str, Any]) -> tuple[int, int]:
     """Stages that run, and rounds among them."""
     runs = len(study["tasks"]) * len(study["seeds"])
     strategies, rounds = len(study["strategies"]), len(study["rounds"])
-    return len(study["tasks"]) + runs * (2 + strategies * (1 + rounds)) + 1, (
+    return 2 * len(study["tasks"]) + runs * (2 + strategies * (1 + rounds)) + 1, (
         runs * strategies * rounds
     )
 
