@@ -1,7 +1,8 @@
 # make repro: run the study in params.yaml and name its report.   make test: run the tests.
-# Both set everything up in .venv first, once.
+# Both set everything up in .venv first, once. JOBS: runs at a time, 0 for as many as pay.
 
 PYTHON ?= python3
+JOBS ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -23,9 +24,10 @@ $(READY): requirements.lock
 
 repro: $(READY)
 	@python -m stages.mend
+	@python -m stages.grow --jobs $(JOBS)
 	dvc repro
 	@python -m stages.verify --committed
-	@echo "report: reports/report.md"
+	@echo "report: reports/index.html and reports/report.md"
 
 test: $(READY)
 	python -m pytest -q -n 2 --dist loadfile

@@ -22,6 +22,7 @@ def commands(study: dict[str, Any], first: int | None) -> Iterator[list[str]]:
     """Stage and arguments of all there is to do, in order: the ``first`` rounds of each run."""
     for task in map(str, study["tasks"]):
         yield ["prepare", "--task", task]
+        yield ["protocol", "--task", task]
         for seed in map(str, study["seeds"]):
             yield ["split", "--task", task, "--seed", seed]
             yield ["full", "--task", task, "--seed", seed]

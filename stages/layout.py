@@ -34,6 +34,10 @@ class Layout:
         """What round ``n`` measured."""
         return self.root / "reports/rounds" / task / strategy / f"seed-{seed}" / f"round-{n}.json"
 
+    def tuned(self, task: str, strategy: str, seed: int) -> Path:
+        """What the candidates of a tuned strategy's settings achieved on the validation set."""
+        return self.root / "reports/tuned" / task / strategy / f"seed-{seed}.json"
+
     def full_result(self, task: str, seed: int) -> Path:
         """What the model trained on the whole training set measured."""
         return self.root / "reports/rounds" / task / f"seed-{seed}" / "full.json"

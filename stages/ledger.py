@@ -10,9 +10,11 @@ seal's bytes is the fingerprint of the run. Needs numpy alone.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +86,7 @@ def write(
     round_n: int | str,
     parent: Link | None,
     total: int,
+    tuned: dict[str, Any] | None = None,
 ) -> Link:
     """Write one link atomically and return it as read back.
 
@@ -93,13 +96,37 @@ def write(
         rows: number of training rows; every index is below it.
         parent: the link before, None for the first of all.
         total: labeled rows up to and including this link.
+        tuned: settings that were chosen on the validation set, for :func:`tuned_settings`.
+
+    Raises:
+        UserError: a duplicate or an index out of range; nothing is written.
     """
     named = "none" if parent is None else f"{_relative(parent.path, path)} sha256:{parent.digest}"
     values = (FORMAT, data, rows, task, strategy, seed, round_n, named, len(indices), total)
     lines = [f"# {key}: {value}" for key, value in zip(KEYS, values, strict=True)]
+    if tuned:
+        lines.append(f"# tuned: {json.dumps(tuned)}")
     lines += [str(int(index)) for index in indices]
-    write_text(path, "\n".join(lines) + "\n")
+    content = "\n".join(lines) + "\n"
+    parse(path, content.encode("ascii"))  # a bad link is never written
+    write_text(path, content)
     return read(path)
+
+
+def tuned_settings(link: Link) -> dict[str, Any]:
+    """The settings that ``link`` says were chosen on the validation set; {} where it says nothing.
+
+    Raises:
+        UserError: the line is not what :func:`write` writes.
+    """
+    said = link.header.get("tuned", "{}")
+    try:
+        values = json.loads(said)
+    except json.JSONDecodeError:
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"{link.path}: tuned: {said!r} is not a set of settings")
+    return values
 
 
 def read(path: Path) -> Link:
@@ -113,6 +140,15 @@ def read(path: Path) -> Link:
         content = path.read_bytes()
     except OSError:
         raise UserError(f"{path}: missing link") from None
+    return parse(path, content)
+
+
+def parse(path: Path, content: bytes) -> Link:
+    """:func:`read` of a file's content; ``path`` is for the messages.
+
+    Raises:
+        UserError: as :func:`read`, but for the missing file.
+    """
     if not content.endswith(b"\n"):
         raise UserError(f"{path}: half-written (no newline at the end)")
     try:

@@ -26,6 +26,15 @@ class Purpose(IntEnum):
     SELECT = 7
     SCORER = 8
     INSPECT = 9
+    DISCRIMINATOR = 30
+    DISCRIMINATOR_BATCHES = 31
+    DISCRIMINATOR_SUBSET = 32
+    GCN = 33
+    GCN_DROPOUT = 34
+    GCN_SUBSET = 35
+    CANDIDATES = 40
+    ADVICE = 41
+    HYBRID_DISCRIMINATOR = 51
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

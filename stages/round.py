@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from stages import carry, catalogue, ledger, settings
+from stages import carry, catalogue, ledger, settings, tuning
 from stages.compute import Compute, configure
 from stages.datasets import Prepared
 from stages.errors import UserError, command_line
@@ -79,6 +79,7 @@ def _locked(run: Run, n: int, following: int | str) -> None:
     check_identity(chain, data)
     problem = make_problem(run, data, chain, n)
     entry, options = run.study.chosen(run.strategy)
+    options |= tuning.in_force(run.study, run.strategy, chain)
     clock = Clock()
     learned = catalogue.bind(entry.learner, options)(problem)
     clock.mark("train")
@@ -114,11 +115,31 @@ def choose(
     options: dict[str, Any],
     clock: Clock,
 ) -> tuple[Any, Selection, dict[str, Any]]:
-    """Score and select: what the scorer gave, the selection, and what it looks like."""
-    pool = Pool(
+    """Score and select: what the scorer gave, the selection, and what it looks like.
+
+    Positions and scores are in ``problem.pool``; the score of what was no candidate is NaN.
+    """
+    kept = preselect(problem, options.get("candidates", 0))
+    pool = pool_of(problem, learned, kept)
+    scored = catalogue.bind(entry.scorer, options)(pool)
+    clock.mark("score")
+    selection = select(run.strategy, problem, scored, entry, options, len(kept))
+    clock.mark("select")
+    seen: dict[str, Any] = {"selection": properties(pool, selection.positions, problem.task)}
+    if problem.round_n == 0:
+        seen["first_selected"] = thumbnails(pool, selection.positions)
+    if isinstance(scored, np.ndarray) and scored.ndim == 1 and len(kept) < len(problem.pool):
+        scores, scored = scored, np.full(len(problem.pool), np.nan)
+        scored[kept] = scores
+    return scored, Selection(kept[selection.positions], selection.carry), seen
+
+
+def pool_of(problem: Problem, learned: Learned, kept: np.ndarray) -> Pool:
+    """What the scorer is given: the candidates at positions ``kept`` of the pool."""
+    return Pool(
         learned.network,
         problem.batches,
-        problem.pool,
+        problem.pool[kept],
         problem.rows,
         problem.generator,
         problem.labels,
@@ -127,18 +148,36 @@ def choose(
         problem.round_n,
         learned.members,
         problem.carry,
+        problem.pool,
     )
-    scored = catalogue.bind(entry.scorer, options)(pool)
-    clock.mark("score")
-    select = catalogue.bind(entry.selector, options)
-    chosen = select(scored, problem.task.query_size, problem.generator(Purpose.SELECT))
+
+
+def select(
+    label: str,
+    problem: Problem,
+    scored: Any,
+    entry: catalogue.Strategy,
+    options: dict[str, Any],
+    candidates: int,
+) -> Selection:
+    """The selector's choice from what the scorer gave, checked."""
+    selector = catalogue.bind(entry.selector, options)
+    chosen = selector(scored, problem.task.query_size, problem.generator(Purpose.SELECT))
     selection = chosen if isinstance(chosen, Selection) else Selection(chosen)
-    check_selection(selection.positions, problem.task.query_size, len(problem.pool), run.strategy)
-    clock.mark("select")
-    seen: dict[str, Any] = {"selection": properties(pool, selection.positions, problem.task)}
-    if problem.round_n == 0:
-        seen["first_selected"] = thumbnails(pool, selection.positions)
-    return scored, selection, seen
+    check_selection(selection.positions, problem.task.query_size, candidates, label)
+    return selection
+
+
+def preselect(problem: Problem, candidates: int) -> np.ndarray:
+    """Positions of a random part of the pool, rising: ``candidates`` of it, or all (0).
+
+    So that uncertain images that are all alike do not fill the batch (Gashi et al. 2024, section
+    on diversity). A pool that has become smaller is taken whole.
+    """
+    count = len(problem.pool)
+    if not 0 < candidates < count:
+        return np.arange(count)
+    return np.sort(problem.generator(Purpose.CANDIDATES).choice(count, candidates, replace=False))
 
 
 def describe(
@@ -185,21 +224,35 @@ def check_selection(positions: np.ndarray, b: int, candidates: int, strategy: st
 
 def make_problem(run: Run, data: Prepared, chain: ledger.Chain, n: int) -> Problem:
     """What the learner of round ``n`` is given: of the labels, only those that were bought."""
-    study, manifest = run.study, data.manifest
-    compute = configure(study.reproducible, study.device, study.threads)
-    used = np.concatenate([chain.labeled, chain.validation.indices])
+    manifest, images = data.manifest, data.array("train_images")
+    compute = configure(run.study.reproducible, run.study.device, run.study.threads)
+    batches = Batches(images, manifest["mean"], manifest["std"], compute)
+    handed_on = carry.read(run.layout.artifacts(run.task, run.strategy, run.seed, n))
+    return problem_of(run, data, batches, chain.labeled, chain.validation.indices, n, handed_on)
+
+
+def problem_of(
+    run: Run,
+    data: Prepared,
+    batches: Batches,
+    labeled: np.ndarray,
+    validation: np.ndarray,
+    n: int,
+    handed_on: dict[str, np.ndarray],
+) -> Problem:
+    """Round ``n`` with these labeled rows, in order of selection; the pool is all the rest."""
     return Problem(
-        Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute),
-        chain.labeled,
-        np.asarray(data.array("train_labels"))[chain.labeled],
-        np.setdiff1d(np.arange(data.rows), used),
+        batches,
+        labeled,
+        np.asarray(data.array("train_labels"))[labeled],
+        np.setdiff1d(np.arange(data.rows), np.concatenate([labeled, validation])),
         data.classes,
-        tuple(manifest["shape"]),
-        study.task[run.task],
+        tuple(data.manifest["shape"]),
+        run.study.task[run.task],
         run.seed,
         n,
-        compute,
-        carry.read(run.layout.artifacts(run.task, run.strategy, run.seed, n)),
+        batches.compute,
+        handed_on,
     )
 
 

@@ -5,6 +5,7 @@ Everything that can be wrong without looking at data is found here, before any c
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,12 +22,13 @@ NAME = re.compile(r"[A-Za-z0-9_]+")
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+Size = Annotated[tuple[Positive, Positive], Field(strict=False)]  # YAML has lists, not tuples
 
 
 class Section(BaseModel):
     """A part of params.yaml: unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Dataset(Section):
@@ -35,7 +37,7 @@ class Dataset(Section):
     name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "folder"]
     root: str | None = None  # folder of the files; None: $ALEDGER_DATA, else ~/.cache/aledger
     download: bool = True
-    size: tuple[Positive, Positive] | None = None  # folder only: resize to height, width
+    size: Size | None = None  # folder only: resize to height, width
     channels: Literal[1, 3] = 3  # folder only
 
 
@@ -48,9 +50,10 @@ class Split(Section):
 
 
 class Model(Section):
-    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer)."""
+    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer); of
+    ``nin`` and ``nin_10``, of the layer after each convolution of the body."""
 
-    name: Literal["small_cnn", "lenet", "resnet18"]
+    name: Literal["small_cnn", "lenet", "resnet18", "nin", "nin_10"]
     dropout: Rate = 0.0
     stem: Literal["7x7", "3x3"] = "3x3"  # resnet18 only
     max_pool: bool = False  # resnet18 only
@@ -70,7 +73,7 @@ class Task(Section):
     momentum: Rate = 0.0
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    milestones: tuple[Positive, ...] = ()
+    milestones: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
     decay: Annotated[float, Field(gt=0, le=1)] = 0.1
     augmentation: Literal["none", "crop", "crop_flip"] = "none"
     padding: Positive = 4  # of the random crop, pixels
@@ -102,6 +105,7 @@ class Settings(Section):
     tasks: Annotated[list[str], Field(min_length=1)]
     strategies: Annotated[list[str], Field(min_length=1)]
     seeds: Annotated[list[Count], Field(min_length=1)]
+    tuned: list[str] = []  # strategies of which the stage tune chooses settings
     rounds: Annotated[list[Round], Field(min_length=1)]
     task: dict[str, Task]
     strategy: dict[str, dict[str, Any] | None]
@@ -113,7 +117,30 @@ class Settings(Section):
         return len(self.rounds) - 1
 
     def chosen(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any]]:
-        """The catalogue's entry behind a strategy's label, and its settings with defaults."""
+        """The catalogue's entry behind a strategy's label, and its settings with defaults.
+
+        A setting with several candidates (:meth:`grid`) has its default here.
+        """
+        entry, given, lists = self._given(label)
+        for key, values in lists.items():
+            if not values:
+                raise UserError(f"strategy.{label}.{key} is []; allowed: a value, or candidates")
+            for value in values:
+                catalogue.complete(label, entry, {key: value})
+        return entry, catalogue.complete(label, entry, given)
+
+    def grid(self, label: str) -> list[dict[str, Any]]:
+        """All combinations of the settings that ``label`` gives as lists, in the order written.
+
+        ``{alpha: [0.1, 0.5]}`` gives ``[{"alpha": 0.1}, {"alpha": 0.5}]``; no list gives ``[{}]``.
+        """
+        lists = self._given(label)[2]
+        return [
+            dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())
+        ]
+
+    def _given(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any], dict[str, list[Any]]]:
+        """Entry, single settings as written, and lists of candidates where one value is due."""
         given = dict(self.strategy[label] or {})
         name = given.pop("use", label)
         if not isinstance(name, str):
@@ -121,7 +148,14 @@ class Settings(Section):
                 f"strategy.{label}.use is {name!r}; allowed: a strategy's name, or 'module:name'"
             )
         entry = catalogue.find(name)
-        return entry, catalogue.complete(label, entry, given)
+        lists = {
+            key: given.pop(key)
+            for key, value in list(given.items())
+            if isinstance(value, list)
+            and key in entry.settings
+            and not isinstance(entry.settings[key], (list, tuple))
+        }
+        return entry, given, lists
 
     def check_names(self, task: str, strategy: str | None = None, seed: int | None = None) -> None:
         """Raise unless params.yaml names this task, strategy and seed."""
@@ -184,16 +218,59 @@ def _check(settings: Settings) -> None:
                     f"{kind}: {name!r} cannot be a name; allowed: letters, digits "
                     f"and '_', but not 'full', 'data' or 'seed-...'"
                 )
+    known = {**catalogue.STRATEGIES, **settings.strategy}
+    if settings.report.baseline not in known:
+        raise UserError(
+            f"report.baseline is {settings.report.baseline!r}, which is no strategy; "
+            f"{nearest(settings.report.baseline, known)}"
+        )
     for name in settings.tasks:
         _check_task(name, settings.task[name], settings)
     for label in settings.strategies:
-        entry, _ = settings.chosen(label)
+        entry, options = settings.chosen(label)
+        samples = any(one.needs_dropout for one in [entry, *catalogue.consulted(options)])
         for name in settings.tasks:
-            if entry.needs_dropout and settings.task[name].model.dropout == 0:
+            wanted, drawn = settings.task[name].query_size, options.get("candidates", 0)
+            if 0 < drawn < wanted:
+                raise UserError(
+                    f"strategy.{label}.candidates is {drawn}, but task.{name}.query_size is "
+                    f"{wanted}; allowed: 0 (the whole pool), or {wanted} or more"
+                )
+            if samples and settings.task[name].model.dropout == 0:
                 raise UserError(
                     f"strategy {label!r} samples by dropout, but task.{name}.model."
                     f"dropout is 0; allowed: above 0 and below 1"
                 )
+    _check_tuned(settings)
+
+
+def _check_tuned(settings: Settings) -> None:
+    """``tuned`` names exactly those strategies that give a setting as a list of candidates."""
+    for label in settings.tuned:
+        if settings.tuned.count(label) > 1:
+            raise UserError(f"tuned: {label!r} stands there twice")
+        if label not in settings.strategies:
+            raise UserError(
+                f"tuned: {label!r} is not in 'strategies'; {nearest(label, settings.strategies)}"
+            )
+        if settings.grid(label) == [{}]:
+            raise UserError(
+                f"tuned: strategy.{label} has nothing to tune; give a setting as a list, "
+                f"such as alpha: [0.1, 0.5, 0.9]"
+            )
+        for name in settings.tasks:
+            if settings.task[name].split.validation == 0:
+                raise UserError(
+                    f"tuned: {label!r} is tuned on validation rows, but task.{name}.split."
+                    f"validation is 0; allowed: 1 or more"
+                )
+    for label in settings.strategies:
+        if label not in settings.tuned and settings.grid(label) != [{}]:
+            key = next(iter(settings.grid(label)[0]))
+            raise UserError(
+                f"strategy.{label}.{key} is a list of candidates, but {label!r} is not in "
+                f"'tuned'; add it there, or give one value"
+            )
 
 
 def _check_task(name: str, task: Task, settings: Settings) -> None:

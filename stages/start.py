@@ -1,4 +1,8 @@
-"""Stage start: the first link of a run, on top of the initial set that all strategies share."""
+"""Stage start: the first link of a run, on top of the initial set that all strategies share.
+
+The link of a tuned strategy names the settings that were chosen, so all later links depend
+on them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import carry, ledger, settings
+from stages import carry, ledger, settings, tuning
 from stages.errors import command_line
 from stages.layout import Layout
 
@@ -31,6 +35,7 @@ def start(study: settings.Settings, root: Path, task: str, strategy: str, seed: 
         round_n=0,
         parent=initial,
         total=initial.total,
+        tuned=tuning.chosen(study, layout, task, strategy),
     )
 
 

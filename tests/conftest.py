@@ -45,23 +45,6 @@ def prepared_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def finished_study(prepared_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """random and entropy, seed 0, all rounds, and the full model. Read only."""
-    from study import grow
-
-    from stages import settings
-    from stages.full import full
-
-    root = tmp_path_factory.mktemp("finished") / "study"
-    shutil.copytree(prepared_study, root)
-    study = settings.load(root / "params.yaml")
-    for strategy in study.strategies:
-        grow(study, root, "digits", strategy, 0)
-    full(study, root, "digits", 0)
-    return root
-
-
 @pytest.fixture
 def study_copy(prepared_study: Path, tmp_path: Path) -> Path:
     """A copy of the prepared study that a test may change."""

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.selectors import badge, kcenter, kmeans, lloyd
+from stages.selectors import badge, kcenter, kmeans
+from stages.selectors import bounded_lloyd as lloyd
 from stages.selectors.row_grid import Exact, bits, on_grid
 
 

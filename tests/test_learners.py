@@ -135,11 +135,11 @@ def test_milestones():
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 50])
 def test_no_sample_is_dropped_and_none_is_alone(count, size):
     parts = list(batches_of(np.arange(count), size))
-    assert np.concatenate(parts).tolist() == list(range(count))
-    assert all(len(part) == size for part in parts[:-1])
-    assert len(parts[-1]) <= size + 1
-    if count > 1 and size > 1:
-        assert len(parts[-1]) > 1
+    assert all(len(part) > 1 for part in parts)
+    once = [part[:1] if (part == part[0]).all() else part for part in parts]
+    assert np.concatenate(once).tolist() == list(range(count))
+    assert all(len(part) == size for part in once[:-1])
+    assert len(once[-1]) <= size + 1
 
 
 def test_a_labeled_set_smaller_than_a_batch_still_trains():
@@ -154,8 +154,11 @@ def test_a_labeled_set_of_any_size_trains(how, rows):
     assert all(np.isfinite(value).all() for value in weights(learned).values())
 
 
-def test_a_single_label_trains_a_network_with_batch_norm():
-    learned = train(problem(rows=1, epochs=1, model={"name": "resnet18", "stem": "7x7"}))
+@pytest.mark.parametrize("how", ["portable", "machine"])
+@pytest.mark.parametrize(("rows", "batch_size"), [(1, 8), (3, 1)])
+def test_batches_of_one_train_a_network_with_batch_norm(how, rows, batch_size):
+    model = {"name": "resnet18", "stem": "7x7"}
+    learned = train(problem(rows, how, epochs=1, model=model, batch_size=batch_size))
     assert all(np.isfinite(value).all() for value in weights(learned).values())
 
 

@@ -25,6 +25,9 @@ PARTS = (
     ".dvc/plots",
     ".dvcignore",
     ".gitignore",
+    "reports/tuned/README.md",
+    "requirements.lock",
+    "CITATION.cff",
 )
 TINY = {"rounds": rounds(2), "seeds": [0], "task__digits__epochs": 1}
 
@@ -126,6 +129,7 @@ def test_everything_runs_from_nothing(finished):
     assert ran(said) == sorted(
         [
             "prepare@digits",
+            "protocol@digits",
             "split@digits-0",
             "start@digits-random-0",
             "start@digits-entropy-0",
@@ -137,6 +141,23 @@ def test_everything_runs_from_nothing(finished):
     found = verify(root)
     assert found.faults == [] and len(found.fingerprints) == 2
     assert (root / "reports/report.md").exists()
+
+
+def test_runs_side_by_side_give_the_same_bytes(finished, tmp_path):
+    root = tmp_path / "side-by-side"
+    make_repository(root)
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.grow", "--jobs", "2"],
+        cwd=root,
+        text=True,
+        env=environment(root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert done.returncode == 0 and "ERROR" not in done.stdout, done.stdout
+    assert ran(done.stdout) == [name for name in ran(finished[1]) if name != "report"]
+    assert ran(dvc(root, "repro")) == ["report"]
+    assert contents(root, "splits", "reports") == contents(finished[0], "splits", "reports")
 
 
 def test_git_holds_index_sets_and_results_but_no_arrays(finished):
@@ -194,6 +215,7 @@ def test_a_changed_setting_runs_what_depends_on_it(repository):
     said = dvc(repository, "exp", "run", "-S", "strategies=[random]", "-S", "task.digits.epochs=2")
     assert ran(said) == [
         "full@digits-0",
+        "protocol@digits",
         "report",
         "round@digits-random-0-round0",
         "round@digits-random-0-round1",

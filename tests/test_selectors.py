@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from stages.errors import UserError
-from stages.selectors import badge, kcenter, kmeans, lloyd
+from stages.selectors import badge, kcenter, kmeans
+from stages.selectors import bounded_lloyd as lloyd
 from stages.selectors.top import round_to_ties, top
 
 SELECTORS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +11,10 @@ from pathlib import Path
 import pytest
 from study import DROP, REPO, rounds, tree, write_params
 
-from stages import full, prepare, settings, split, start
+from stages import full, grow, prepare, settings, split, start
 from stages import round as round_stage
 from stages.errors import UserError, nearest
+from stages.protocol import protocol
 
 EXAMPLES = [REPO / "params.yaml", *sorted((REPO / "studies").glob("*.yaml"))]
 
@@ -209,7 +212,7 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         (
             {"strategies": ["random"], "strategy__random": {"passes": 5}},
             "strategy.random: unknown key 'passes'",
-            ["allowed: use"],
+            ["allowed: candidates, use"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": "ten"}},
@@ -464,3 +467,23 @@ def test_a_budget_may_use_up_the_pool(study_copy):
     write_params(study_copy, tree(seeds=[5], rounds=rounds(2), task__digits__query_size=1421))
     split.main(["--task", "digits", "--seed", "5", "--root", str(study_copy)])
     assert (study_copy / "splits/digits/seed-5/initial.txt").exists()
+
+
+def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(prepared_study, root)
+    study = settings.load(root / "params.yaml")
+    protocol(study, root, "digits")
+    written = json.loads((root / "data/digits/protocol.json").read_text())
+    manifest = json.loads((root / "data/digits/manifest.json").read_text())
+    assert written["data"] == f"digits sha256:{manifest['digest']}"
+    assert set(settings.Task.model_fields) - {"dataset"} < set(written)
+    assert {"reproducible", "device", "threads"} < set(written)
+    assert "dataset" not in written
+
+
+def test_runs_side_by_side_cover_every_stage_once():
+    study = settings.load(REPO / "params.yaml")
+    names = [name for run in grow.runs(study) for name in run]
+    assert len(names) == len(set(names)) == 3 + 18 * (1 + 5)
+    assert grow.jobs_for(study.model_copy(update={"threads": 0})) == 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,9 @@ STRATEGIES: dict[str, Strategy] = {
     **diversity.ENTRIES,
     **hybrid.ENTRIES,
 }
+
+
+EVERYWHERE: dict[str, Any] = {"candidates": 0}  # settings that every strategy has
 
 
 def find(name: str) -> Strategy:
@@ -65,30 +69,59 @@ def load(path: str) -> Any:
 
 
 def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an entry with defaults filled in.
+    """The settings of an entry with defaults filled in, and those of EVERYWHERE that are given.
 
     Raises:
         UserError: an unknown key, or a value of another kind than the default's.
     """
     for key, value in given.items():
-        if key not in entry.settings:
-            raise UserError(
-                f"strategy.{label}: unknown key {key!r}; {nearest(key, [*entry.settings, 'use'])}"
-            )
-        default = entry.settings[key]
+        if key not in entry.settings and key not in EVERYWHERE:
+            allowed = [*entry.settings, *EVERYWHERE, "use"]
+            raise UserError(f"strategy.{label}: unknown key {key!r}; {nearest(key, allowed)}")
+        default = {**EVERYWHERE, **entry.settings}[key]
+        if isinstance(default, list):
+            _check_names(f"strategy.{label}.{key}", value, entry)
+            continue
         numbers = isinstance(default, (int, float)) and not isinstance(default, bool)
         kind = (int, float) if isinstance(default, float) else type(default)
-        least = entry.least.get(key, 0)
-        if not isinstance(value, kind) or (numbers and (isinstance(value, bool) or value < least)):
+        least, most = entry.least.get(key, 0), entry.most.get(key, math.inf)
+        if not isinstance(value, kind) or (
+            numbers and (isinstance(value, bool) or not least <= value <= most)
+        ):
+            span = f" from {least} to {most}" if key in entry.most else f" of {least} or more"
             raise UserError(
                 f"strategy.{label}.{key} is {value!r}; allowed: a "
-                f"{type(default).__name__}{f' of {least} or more' if numbers else ''} "
-                f"such as {default!r}"
+                f"{type(default).__name__}{span if numbers else ''} such as {default!r}"
             )
         choices = entry.choices.get(key)
         if choices and value not in choices:
             raise UserError(f"strategy.{label}.{key} is {value!r}; {nearest(value, choices)}")
     return {**entry.settings, **given}
+
+
+def _check_names(where: str, names: Any, entry: Strategy) -> None:
+    """Raise unless ``names`` are strategies that a strategy over strategies can consult."""
+    right = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+    if not right or len(set(names)) < len(names):
+        raise UserError(f"{where} is {names!r}; allowed: a list of different strategies' names")
+    for name in names:
+        try:
+            other = find(name)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        if other.learner != entry.learner:
+            raise UserError(f"{where}: {name!r} trains its model in another way ({other.learner})")
+        if consulted(other.settings):
+            raise UserError(f"{where}: {name!r} is itself a strategy over strategies")
+
+
+def consulted(settings: dict[str, Any]) -> list[Strategy]:
+    """The strategies that a strategy with these settings consults; most consult none."""
+    return [find(name) for key in settings for name in _names(settings[key])]
+
+
+def _names(value: Any) -> list[str]:
+    return value if isinstance(value, list) else []
 
 
 def bind(path: str, settings: dict[str, Any]) -> Callable[..., Any]:

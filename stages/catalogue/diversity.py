@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from stages.catalogue.strategy import FEATURES, SUPERVISED, Strategy
+from stages.catalogue.strategy import FEATURES, SUPERVISED, TOP, Strategy
+
+GCN = {
+    "subset": 10000,
+    "hidden": 128,
+    "dropout": 0.3,
+    "epochs": 200,
+    "learning_rate": 0.001,
+    "weight_decay": 0.0005,
+    "loss_weight": 1.2,
+}
 
 ENTRIES: dict[str, Strategy] = {
     "kmeans": Strategy(
@@ -24,5 +34,89 @@ ENTRIES: dict[str, Strategy] = {
         "diversity",
         "N (L + b) D",
         {"pca": 32},
+    ),
+    "coreset": Strategy(
+        SUPERVISED,
+        FEATURES + "embedding_and_labeled",
+        "stages.selectors.coreset:robust",
+        "Sener & Savarese 2018, Algorithm 2 and eq. (5) (robust k-center)",
+        "diversity",
+        "N (L + b) D + steps mixed-integer programs",
+        {
+            "pca": 0,
+            "outliers": 0.0001,
+            "steps": 10,
+            "nodes": 100,
+            "nonzeros": 50000,
+            "programs": 20,
+            "time_limit": 3600.0,
+        },
+        least={"nodes": 1, "nonzeros": 1, "programs": 1},
+    ),
+    "kdpp": Strategy(
+        SUPERVISED,
+        FEATURES + "embedding",
+        "stages.selectors.kdpp:sample",
+        "Kulesza & Taskar 2011, section 3.1 (k-DPP); kernel as in Biyik et al. 2019",
+        "diversity",
+        "N R (R + b)",
+        {"kernel": "rbf", "rank": 0, "gamma": 0.0},
+        choices={"kernel": ("rbf", "linear")},
+    ),
+    "dal": Strategy(
+        SUPERVISED,
+        "stages.scorers.discriminative:discriminative",
+        TOP,
+        "Gissin & Shalev-Shwartz 2019, section 3",
+        "diversity",
+        "mini_queries e ratio (L + b)",
+        {
+            "mini_queries": 10,
+            "ratio": 10,
+            "epochs": 500,
+            "learning_rate": 0.0002,
+            "accuracy": 0.98,
+        },
+        least={"mini_queries": 1, "epochs": 1},
+    ),
+    "uncertain_gcn": Strategy(
+        SUPERVISED,
+        "stages.scorers.gcn:uncertain",
+        TOP,
+        "Caramalau et al. 2021, eq. (2) to (5) and (7)",
+        "diversity",
+        "e (M + L) D, M = subset",
+        {**GCN, "margin": 0.1, "rule": "nearest"},
+        least={"hidden": 1, "epochs": 1},
+        choices={"rule": ("nearest", "farthest")},
+    ),
+    "core_gcn": Strategy(
+        SUPERVISED,
+        "stages.scorers.gcn:core",
+        "stages.selectors.subset:kcenter_greedy",
+        "Caramalau et al. 2021, eq. (2) to (6)",
+        "diversity",
+        "e (M + L) D, M = subset",
+        GCN,
+        least={"hidden": 1, "epochs": 1},
+    ),
+    "typiclust": Strategy(
+        SUPERVISED,
+        FEATURES + "embedding_and_labeled",
+        "stages.selectors.typiclust:typical",
+        "Hacohen et al. 2022, Algorithm 1 and eq. (1), on the round's embeddings",
+        "diversity",
+        "iterations N (L + b) D",
+        {"clusters": 500, "neighbours": 20, "iterations": 20},
+        least={"clusters": 1, "neighbours": 1, "iterations": 1},
+    ),
+    "probcover": Strategy(
+        SUPERVISED,
+        FEATURES + "embedding_labeled_and_classes",
+        "stages.selectors.probcover:covering",
+        "Yehuda et al. 2022, Algorithm 1 and section 3.3, on the round's embeddings",
+        "diversity",
+        "N^2 D",
+        {"delta": 0.0, "purity": 0.95, "subset": 0},
     ),
 }

@@ -24,10 +24,11 @@ class Strategy:
         cost: of scoring and selecting, beyond one pass of the network over the pool, in N
             (candidates), L (labeled), b (selected), D (embedding size), C (classes), T (passes or
             members), e (epochs of a model of its own).
-        settings: its settings and their defaults; each is passed by name to the scorer or the
-            selector that has a parameter of that name.
+        settings: its settings and their defaults; each is passed by name to the learner, scorer
+            or selector that has a parameter of that name.
         needs_dropout: whether the model must have a dropout layer.
         least: the smallest value of a number, where that is not 0.
+        most: the largest value of a number, where there is one.
         choices: the values of a word.
     """
 
@@ -40,4 +41,5 @@ class Strategy:
     settings: dict[str, Any] = field(default_factory=dict)
     needs_dropout: bool = False
     least: dict[str, float] = field(default_factory=dict)
+    most: dict[str, float] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -18,7 +18,14 @@ def evaluate(
     network: Network, batches: Batches, labels: np.ndarray, classes: int, compute: Compute
 ) -> dict[str, Any]:
     """Counts and calibration on a test set; ``labels`` is int64, shape (N,)."""
-    logits = classify(network, embed(network, batches, np.arange(len(batches))), compute)
+    return evaluate_rows(network, batches, np.arange(len(batches)), labels, classes)
+
+
+def evaluate_rows(
+    network: Network, batches: Batches, rows: np.ndarray, labels: np.ndarray, classes: int
+) -> dict[str, Any]:
+    """:func:`measure` on ``rows`` of ``batches``; ``labels`` (int64) are theirs."""
+    logits = classify(network, embed(network, batches, rows), batches.compute)
     return measure(logits, labels, classes)
 
 

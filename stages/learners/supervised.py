@@ -14,7 +14,7 @@ from stages.learners.augmentation import augment
 from stages.learners.optimizers import OPTIMIZERS, learning_rate
 from stages.learners.problem import Learned, Problem
 from stages.models import Network, build, initialise
-from stages.models.batches import dropout_mask
+from stages.models.batches import logits_in_training
 from stages.models.exact import cross_entropy
 from stages.progress import progress
 from stages.randomness import Purpose
@@ -54,11 +54,7 @@ def fit(network: Network, problem: Problem) -> None:
             raw = augment(problem.batches.raw(problem.rows[batch]), task, augmentation)
             images = problem.batches.normalise(raw)
             with torch.autocast(compute.device.type, torch.bfloat16, enabled=task.amp):
-                embeddings = network.embed(images)
-                mask = (
-                    dropout_mask(embeddings, network.dropout, dropout) if network.dropout else None
-                )
-                logits = network.classify(embeddings, mask)
+                logits = logits_in_training(network, images, dropout)
             loss = _loss(logits, labels[torch.from_numpy(batch).to(labels.device)], compute.exact)
             gradients = torch.autograd.grad(loss, parameters)
             optimizer.step(gradients, learning_rate(task, epoch))
@@ -76,12 +72,14 @@ def _loss(logits: Tensor, labels: Tensor, exact: bool) -> Tensor:
 def batches_of(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """``order`` in pieces of ``size``, none dropped.
 
-    A last piece of one joins the piece before it: batch norm has no variance of one sample.
+    A last piece of one joins the piece before it, and one that stands alone comes twice: batch
+    norm has no variance of one sample.
     """
     ends = list(range(size, len(order), size)) + [len(order)]
     if len(ends) > 1 and ends[-1] - ends[-2] == 1:
         del ends[-2]
     start = 0
     for end in ends:
-        yield order[start:end]
+        piece = order[start:end]
+        yield np.repeat(piece, 2) if len(piece) == 1 else piece
         start = end

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from stages.compute import Compute
+from stages.errors import UserError
 from stages.models.networks import Network
 
 INFERENCE_BATCH = 1000
+MASKED_BATCH = 100  # images whose maps are masked at once
 
 
 class Batches:
@@ -87,7 +89,12 @@ def classify(
     """Logits of embeddings (N, D), float64, shape (N, C).
 
     ``masks``: the generator of a dropout mask for each row; None for no dropout.
+
+    Raises:
+        UserError: masks for a network whose dropout is inside its body: :func:`passes_of` has them.
     """
+    if masks is not None and network.drops_inside:
+        raise UserError("this model has dropout inside its body, not before the classifier")
     network.eval()
     parts = []
     for part in slices(len(embeddings), 10 * INFERENCE_BATCH):
@@ -95,6 +102,30 @@ def classify(
         mask = None if masks is None else dropout_mask(inputs, network.dropout, masks)
         parts.append(network.classify(inputs, mask).double().cpu())
     return torch.cat(parts).numpy()
+
+
+def logits_in_training(network: Network, images: Tensor, masks: np.random.Generator) -> Tensor:
+    """Logits (B, C) of normalised images (B, ...), with dropout wherever the network has it."""
+    embeddings = network.embed(images, masks)
+    mask = dropout_mask(embeddings, network.dropout, masks) if network.dropout else None
+    return network.classify(embeddings, mask)
+
+
+@torch.no_grad()
+def passes_of(
+    network: Network, batches: Batches, rows: np.ndarray, passes: int, masks: np.random.Generator
+) -> np.ndarray:
+    """Logits of ``passes`` passes with dropout inside the body, float64, (passes, len(rows), C).
+
+    In evaluation mode but for dropout. What comes before the first dropout is computed once.
+    """
+    network.eval()
+    parts = []
+    for part in slices(len(rows), MASKED_BATCH):
+        shared = network.body.before(batches.normalise(batches.raw(rows[part])))
+        logits = [network.classify(network.body.after(shared, masks)) for _ in range(passes)]
+        parts.append(torch.stack(logits).double().cpu())
+    return torch.cat(parts, 1).numpy()
 
 
 def dropout_mask(like: Tensor, rate: float, rng: np.random.Generator) -> Tensor:

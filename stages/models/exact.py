@@ -24,6 +24,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from stages.errors import UserError
+from stages.models.dropout import Dropout
 
 MANTISSA = 53
 LOG2_E = 1.4426950408889634
@@ -118,10 +119,11 @@ class _Convolution(Function):
                 wanted,
             )
 
-        of_images = None
+        of_images = of_weight = None
         if ctx.needs_input_grad[0]:
             of_images = backward(weight[:, 0].numel(), [True, False, False])[0]
-        of_weight = backward(gradient[:, 0].numel(), [False, True, False])[1]
+        if ctx.needs_input_grad[1]:
+            of_weight = backward(gradient[:, 0].numel(), [False, True, False])[1]
         return of_images, of_weight, None, None, None, None
 
 
@@ -139,8 +141,11 @@ class _Product(Function):
     def backward(ctx, gradient):
         inputs, weight = ctx.saved_tensors
         batch, outputs = gradient.shape
-        of_inputs = quantise(gradient, _gradient_bits(ctx.bits, outputs)) @ weight
-        of_weight = quantise(gradient, _gradient_bits(ctx.bits, batch)).T @ inputs
+        of_inputs = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_inputs = quantise(gradient, _gradient_bits(ctx.bits, outputs)) @ weight
+        if ctx.needs_input_grad[1]:
+            of_weight = quantise(gradient, _gradient_bits(ctx.bits, batch)).T @ inputs
         return of_inputs, of_weight
 
 
@@ -155,7 +160,7 @@ class _Bias(Function):
     @once_differentiable
     def backward(ctx, gradient):
         dims = (0, *range(2, gradient.dim()))
-        return gradient, exact_sum(gradient, dims)
+        return gradient, exact_sum(gradient, dims) if ctx.needs_input_grad[1] else None
 
 
 class _Standardise(Function):
@@ -230,6 +235,16 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return _CrossEntropy.apply(logits, labels)
 
 
+def product(inputs: Tensor, weight: Tensor) -> Tensor:
+    """``inputs @ weight.T`` of (B, K) and (M, K) with exact sums."""
+    return _Product.apply(inputs, weight)
+
+
+def add_bias(values: Tensor, bias: Tensor) -> Tensor:
+    """``values`` (B, M, ...) + ``bias`` (M,) over dimension 1; its gradient is an exact sum."""
+    return _Bias.apply(values, bias)
+
+
 def _wide(per_channel: Tensor) -> Tensor:
     return per_channel[:, None, None]
 
@@ -291,7 +306,7 @@ EXACT: dict[type[nn.Module], type[nn.Module]] = {
     nn.MaxPool2d: MaxPool2d,
     nn.AdaptiveAvgPool2d: MapMean,
 }
-ELEMENTWISE = (nn.ReLU, nn.Flatten, nn.Identity)
+ELEMENTWISE = (nn.ReLU, nn.Flatten, nn.Identity, Dropout)
 
 
 def make_exact(network: nn.Module) -> nn.Module:

@@ -1,7 +1,8 @@
 """The networks: ``embed`` gives the representation before the classifier, ``classify`` the logits.
 
 Dropout is no layer with a state of its own: whoever wants it draws a mask from a generator of the
-study and passes it to ``classify``.
+study and passes it to ``classify``. A body with dropout of its own (``nin``) is given the generator
+instead; ``stages.models.batches`` serves both kinds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.errors import UserError
+from stages.models.dropout import Body, Dropout
 from stages.settings import Model
 
 
@@ -33,9 +35,14 @@ class Network(nn.Module):
         self.embedding_size = embedding_size
         self.dropout = dropout
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Embeddings, shape (B, D)."""
-        return self.body(images)
+    @property
+    def drops_inside(self) -> bool:
+        """Whether units are dropped inside the body."""
+        return isinstance(self.body, Body) and self.body.drops
+
+    def embed(self, images: Tensor, masks: np.random.Generator | None = None) -> Tensor:
+        """Embeddings, shape (B, D). ``masks``: of the dropout inside the body; None for none."""
+        return self.body(images, masks) if self.drops_inside else self.body(images)
 
     def classify(self, embeddings: Tensor, mask: Tensor | None = None) -> Tensor:
         """Logits, shape (B, classes). ``mask``: 0 or 1 / (1 - rate) for each unit, shape (B, D)."""
@@ -106,26 +113,66 @@ def _resnet18(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int
     return net, size
 
 
-BODIES = {"small_cnn": _small_cnn, "lenet": _lenet, "resnet18": _resnet18}
-SMALLEST = {"small_cnn": 4, "lenet": 12, "resnet18": 8}
+def _nin(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
+    """Network in Network (Lin et al. 2013) of five layers, as Li et al. 2022 (hybrid) have it.
+
+    3x3 convolution to 64 maps (padding 3), 4x4 max-pooling, 3x3 convolution to 128 maps, 4x4
+    max-pooling; each convolution with batch norm, ReLU and dropout. The fifth layer, a 2x2
+    convolution over what are now 2x2 maps, is the classifier.
+    """
+    layers = [*_dropped(shape[0], 64, 3, model.dropout), nn.MaxPool2d(4)]
+    layers += [*_dropped(64, 128, 1, model.dropout), nn.MaxPool2d(4)]
+    return Body(*layers, nn.Flatten()), 128 * 2 * 2
+
+
+def _nin_10(shape: tuple[int, int, int], model: Model, classes: int) -> tuple[nn.Module, int]:
+    """The same paper's ten layers: 3x3 convolutions to 64, 128, 256, 512 maps and one a class.
+
+    Each with batch norm, ReLU, dropout and 2x2 max-pooling, the last one too, so the logits are
+    not negative. What comes out is both the embedding and the logits.
+    """
+    layers, channels = [], shape[0]
+    for maps in (64, 128, 256, 512, classes):
+        layers += [*_dropped(channels, maps, 1, model.dropout), nn.MaxPool2d(2)]
+        channels = maps
+    return Body(*layers, nn.Flatten()), classes
+
+
+def _dropped(channels: int, maps: int, padding: int, rate: float) -> list[nn.Module]:
+    convolution = nn.Conv2d(channels, maps, 3, padding=padding)
+    return [convolution, nn.BatchNorm2d(maps), nn.ReLU(), Dropout(rate)]
+
+
+BODIES = {"small_cnn": _small_cnn, "lenet": _lenet, "resnet18": _resnet18, "nin": _nin}
+SMALLEST = {"small_cnn": 4, "lenet": 12, "resnet18": 8, "nin": 28, "nin_10": 32}
+LARGEST = {"nin": 43, "nin_10": 63}  # above, their last maps are larger than the classifier
 
 
 def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     """The network for images of ``shape`` (C, H, W).
 
     Raises:
-        UserError: images too small for it.
+        UserError: images too small, or too large, for it.
     """
-    if min(shape[1:]) < SMALLEST[model.name]:
+    smallest, largest = SMALLEST[model.name], LARGEST.get(model.name, math.inf)
+    if min(shape[1:]) < smallest or max(shape[1:]) > largest:
+        sizes = (
+            f"{smallest} to {largest} pixels"
+            if model.name in LARGEST
+            else f"{smallest} pixels or more"
+        )
         raise UserError(
-            f"model {model.name} needs images of {SMALLEST[model.name]} pixels or more "
-            f"a side; these have {shape[1]}x{shape[2]}"
+            f"model {model.name} needs images of {sizes} a side; these have {shape[1]}x{shape[2]}"
         )
     with torch.random.fork_rng(
         devices=[]
     ):  # torch's own initial values are replaced: leave no trace
+        if model.name == "nin_10":
+            network = Network(*_nin_10(shape, model, classes), classes, dropout=0)
+            network.classifier = nn.Identity()
+            return network
         body, size = BODIES[model.name](shape, model)
-        return Network(body, size, classes, model.dropout)
+        return Network(body, size, classes, 0 if isinstance(body, Body) else model.dropout)
 
 
 def initialise(network: Network, rng: np.random.Generator) -> None:

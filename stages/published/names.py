@@ -82,6 +82,9 @@ METHODS = {
         "entropy_dropout": "Entropy",
         "bald": "BALD",
         "variation_ratio": "Variation ratio",
+        "discriminator": "Discriminator",
+        "posterior_variance": "Posterior var",
+        "minimum_distance": "Min distance",
         "random": "Uniform",
     },
 }

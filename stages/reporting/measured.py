@@ -1,5 +1,7 @@
 """Tables of measures: improvement, labels needed, classes, groups, calibration, selection."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -68,7 +70,7 @@ def labels_table(curve: pd.DataFrame, baseline: str) -> pd.DataFrame:
         finals = {name: y[-1] for name, (_, y) in lines.items()}
         top = finals.get(baseline, max(finals.values()))
         for share in SHARES:
-            target = round(share * top, 6)
+            target = math.floor(share * top * 1e6) / 1e6  # 100% of a mean is reached by it
             needed = {name: labels_needed(x, y, target) for name, (x, y) in lines.items()}
             base = needed.get(baseline, np.nan)
             for name, labels in needed.items():

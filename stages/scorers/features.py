@@ -17,6 +17,11 @@ def embedding_and_labeled(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     return pool.embeddings, pool.labeled_embeddings
 
 
+def embedding_labeled_and_classes(pool: Pool) -> tuple[np.ndarray, np.ndarray, int]:
+    """Embeddings of the pool (N, D) and of the labeled set (L, D), and the number of classes."""
+    return pool.embeddings, pool.labeled_embeddings, pool.classes
+
+
 def gradient_factors(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """The gradient embedding of BADGE in two factors: p - onehot(argmax p), (N, C), and z, (N, D).
 

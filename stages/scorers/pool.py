@@ -8,8 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from stages.errors import UserError
 from stages.models import Network
-from stages.models.batches import Batches, classify, embed
+from stages.models.batches import Batches, classify, embed, passes_of
 from stages.randomness import Purpose
 from stages.scorers.probabilities import softmax
 
@@ -30,6 +31,7 @@ class Pool:
         round_n: number of this round.
         members: further networks of a committee.
         carry: what the last round handed on.
+        unlabeled: all unlabeled rows, int64, rising; with ``candidates`` more than ``rows``.
     """
 
     network: Network
@@ -43,6 +45,11 @@ class Pool:
     round_n: int
     members: tuple[Network, ...] = ()
     carry: dict[str, np.ndarray] = field(default_factory=dict)
+    unlabeled: np.ndarray = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.unlabeled is None:
+            self.unlabeled = self.rows
 
     @cached_property
     def embeddings(self) -> np.ndarray:
@@ -62,10 +69,28 @@ class Pool:
     def dropout_probabilities(self, passes: int) -> np.ndarray:
         """Class probabilities of ``passes`` dropout passes, float64, shape (passes, N, C).
 
-        Batch norm stays in evaluation mode: the variation comes from the dropout layer alone.
+        Batch norm stays in evaluation mode: the variation comes from dropout alone.
         """
         rng = self.generator(Purpose.MC_DROPOUT)
+        if self.network.drops_inside:
+            return softmax(passes_of(self.network, self.batches, self.rows, passes, rng))
         compute = self.batches.compute
-        return np.stack(
-            [softmax(classify(self.network, self.embeddings, compute, rng)) for _ in range(passes)]
-        )
+        result = np.empty((passes, len(self.rows), self.classes))
+        for at in range(passes):
+            result[at] = softmax(classify(self.network, self.embeddings, compute, rng))
+        return result
+
+    @cached_property
+    def committee_probabilities(self) -> np.ndarray:
+        """Class probabilities of each member of the committee, float64, shape (members, N, C).
+
+        Raises:
+            UserError: the learner trains no committee.
+        """
+        if not self.members:
+            raise UserError("this scorer needs a committee, but the learner trains none")
+        result = np.empty((len(self.members), len(self.rows), self.classes))
+        for at, member in enumerate(self.members):
+            embeddings = embed(member, self.batches, self.rows)
+            result[at] = softmax(classify(member, embeddings, self.batches.compute))
+        return result

@@ -1,15 +1,23 @@
-"""Uncertainty of single candidates.
+"""Uncertainty of single candidates: a measure times a source of probabilities.
 
-Each score has a pure form on probabilities (``..._of``) and a form over a :class:`Pool`. Axes:
-T passes, N candidates, C classes. The ``mc_`` forms take the mean of the passes' probabilities.
+A measure (``..._of``) is pure; the sources are the network as it is, its dropout passes (``mc_``),
+and the members of a committee (``committee_``). Axes: T passes or members, N candidates, C classes.
+Measures of one prediction take the mean over T.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from stages.models.batches import slices
 from stages.scorers import probabilities
 from stages.scorers.pool import Pool
+
+Measure = Callable[[np.ndarray], np.ndarray]
+
+BLOCK = 20_000  # candidates at a time: temporaries stay small beside the probabilities
 
 
 def least_confidence_of(p_N_C: np.ndarray) -> np.ndarray:
@@ -50,46 +58,75 @@ def variation_ratio_of(p_T_N_C: np.ndarray) -> np.ndarray:
     return 1 - most / passes
 
 
-def least_confidence(pool: Pool) -> np.ndarray:
-    """:func:`least_confidence_of` without dropout."""
-    return least_confidence_of(pool.probabilities)
+def _of_mean(measure: Measure) -> Measure:
+    return lambda p_T_N_C: measure(p_T_N_C.mean(0))
 
 
-def margin(pool: Pool) -> np.ndarray:
-    """:func:`margin_of` without dropout."""
-    return margin_of(pool.probabilities)
+def _in_blocks(measure: Measure, p_T_N_C: np.ndarray) -> np.ndarray:
+    parts = [measure(p_T_N_C[:, part]) for part in slices(p_T_N_C.shape[1], BLOCK)]
+    return np.concatenate(parts)
 
 
-def entropy(pool: Pool) -> np.ndarray:
-    """:func:`entropy_of` without dropout."""
-    return entropy_of(pool.probabilities)
+def _plain(measure: Measure) -> Callable[[Pool], np.ndarray]:
+    def score(pool: Pool) -> np.ndarray:
+        return measure(pool.probabilities)
+
+    score.__doc__ = f"{measure.__doc__}\n\n    Over a pool, without dropout."
+    return score
 
 
-def mc_least_confidence(pool: Pool, passes: int) -> np.ndarray:
-    """:func:`least_confidence_of` the mean of ``passes`` dropout passes."""
-    return least_confidence_of(pool.dropout_probabilities(passes).mean(0))
+def _mc(measure: Measure, about: str | None = None) -> Callable[[Pool, int], np.ndarray]:
+    def score(pool: Pool, passes: int) -> np.ndarray:
+        return _in_blocks(measure, pool.dropout_probabilities(passes))
+
+    score.__doc__ = f"{about or measure.__doc__}\n\n    Over ``passes`` dropout passes of a pool."
+    return score
 
 
-def mc_margin(pool: Pool, passes: int) -> np.ndarray:
-    """:func:`margin_of` the mean of ``passes`` dropout passes."""
-    return margin_of(pool.dropout_probabilities(passes).mean(0))
+def _committee(measure: Measure, about: str | None = None) -> Callable[[Pool], np.ndarray]:
+    def score(pool: Pool) -> np.ndarray:
+        return _in_blocks(measure, pool.committee_probabilities)
+
+    score.__doc__ = f"{about or measure.__doc__}\n\n    Over the members of a committee."
+    return score
 
 
-def mc_entropy(pool: Pool, passes: int) -> np.ndarray:
-    """:func:`entropy_of` the mean of ``passes`` dropout passes."""
-    return entropy_of(pool.dropout_probabilities(passes).mean(0))
+SINGLE = (least_confidence_of, margin_of, entropy_of)
+least_confidence, margin, entropy = (_plain(measure) for measure in SINGLE)
+mc_least_confidence, mc_margin, mc_entropy = (
+    _mc(_of_mean(measure), measure.__doc__) for measure in SINGLE
+)
+committee_least_confidence, committee_margin, committee_entropy = (
+    _committee(_of_mean(measure), measure.__doc__) for measure in SINGLE
+)
+
+MANY = (bald_of, mean_std_of, variation_ratio_of)
+bald, mean_std, variation_ratio = (_mc(measure) for measure in MANY)
+committee_bald, committee_mean_std, committee_variation_ratio = (
+    _committee(measure) for measure in MANY
+)
 
 
-def bald(pool: Pool, passes: int) -> np.ndarray:
-    """:func:`bald_of` ``passes`` dropout passes."""
-    return bald_of(pool.dropout_probabilities(passes))
+def gradient_norm_of(p_N_C: np.ndarray, x_N_D: np.ndarray) -> np.ndarray:
+    """|p - onehot(argmax p)| |x|: length of BADGE's gradient embedding, in [0, sqrt(2) |x|], (N,).
+
+    The gradient of the cross-entropy against the predicted class with respect to the classifier's
+    weights (Ash et al. 2020, eq. 1): a lower bound of its length under the unknown label (their
+    proposition 1).
+    """
+    top = p_N_C.argmax(1)[:, None]
+    others = p_N_C.copy()
+    np.put_along_axis(others, top, 0, axis=1)
+    # 1 - p of the predicted class as a sum of what is left: no cancellation where p is near 1.
+    squares = (others * others).sum(1) + others.sum(1) ** 2
+    return np.sqrt(squares * np.einsum("nd,nd->n", x_N_D, x_N_D, dtype=np.float64))
 
 
-def mean_std(pool: Pool, passes: int) -> np.ndarray:
-    """:func:`mean_std_of` ``passes`` dropout passes."""
-    return mean_std_of(pool.dropout_probabilities(passes))
+def gradient_norm(pool: Pool) -> np.ndarray:
+    """:func:`gradient_norm_of` the network as it is."""
+    return gradient_norm_of(pool.probabilities, pool.embeddings)
 
 
-def variation_ratio(pool: Pool, passes: int) -> np.ndarray:
-    """:func:`variation_ratio_of` ``passes`` dropout passes."""
-    return variation_ratio_of(pool.dropout_probabilities(passes))
+def passes_of_dropout(pool: Pool, passes: int) -> np.ndarray:
+    """Probabilities of ``passes`` dropout passes, shape (T, N, C): what batch strategies need."""
+    return pool.dropout_probabilities(passes)

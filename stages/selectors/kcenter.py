@@ -19,8 +19,8 @@ def greedy(
     Lazy: float32 matrix products give each candidate an upper bound of its squared distance to the
     nearest centre. Picks come from a short list of the largest bounds, kept up to date; the rest of
     the pool learns of new picks, all at once, only when the list has sunk to the bounds outside.
-    Decided is on distances on a grid in float64 (:mod:`stages.selectors.row_grid`), of the few whose
-    bounds are near the largest: the picks are those of the plain algorithm, on every processor.
+    Decided is on distances on a grid in float64 (:mod:`stages.selectors.row_grid`), of the few
+    whose bounds are near the largest: the picks are the plain algorithm's, on every processor.
     Ties are broken by ``rng``; once every candidate is covered (distance 0) the rest is drawn
     uniformly. Memory beyond the embeddings: (L + b) D + N numbers and the short list.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors import bounded_lloyd as lloyd
+from stages.selectors import bounded_lloyd
 from stages.selectors.row_grid import blocks
 
 BACKENDS = ("auto", "exact", "faiss", "scipy", "sklearn")
@@ -23,12 +23,12 @@ def nearest_to_centres(
 
     Args:
         iterations: of Lloyd's algorithm at most.
-        backend: ``exact`` (:mod:`stages.selectors.bounded_lloyd`: the same picks on every processor),
-            ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of the
-            features), or ``auto``: exact where the features are float64 (as under ``reproducible:
-            portable``), else faiss. All run Lloyd's algorithm from the same b rows, which ``rng``
-            draws; a cluster that loses all its points stays where it is (exact, scipy) or starts
-            anew (faiss, sklearn).
+        backend: ``exact`` (:mod:`stages.selectors.bounded_lloyd`: the same picks on every
+            processor), ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of
+            the features), or ``auto``: exact where the features are float64 (as under
+            ``reproducible: portable``), else faiss. All run Lloyd's algorithm from the same b
+            rows, which ``rng`` draws; a cluster that loses all its points stays where it is (exact,
+            scipy) or starts anew (faiss, sklearn).
 
     Raises:
         UserError: a feature is not finite, b is larger than N, or an unknown backend.
@@ -37,14 +37,16 @@ def nearest_to_centres(
         raise UserError(f"backend is {backend!r}; allowed: {', '.join(BACKENDS)}")
     if b > len(features):
         raise UserError(f"cannot take {b} of {len(features)} candidates")
-    if not all(np.isfinite(features[part]).all() for part in blocks(len(features), lloyd.BLOCK)):
+    if not all(
+        np.isfinite(features[part]).all() for part in blocks(len(features), bounded_lloyd.BLOCK)
+    ):
         raise UserError("an embedding is not a finite number")
     if backend == "auto":
         backend = "exact" if features.dtype == np.float64 else "faiss"
     seeds = np.sort(rng.choice(len(features), b, replace=False))
-    points = lloyd.Points(features)
+    points = bounded_lloyd.Points(features)
     if backend == "exact":
-        centres = lloyd.centres(points, seeds, iterations)
+        centres = bounded_lloyd.centres(points, seeds, iterations)
     else:
         find = {"faiss": _faiss_centres, "scipy": _scipy_centres, "sklearn": _sklearn_centres}
         centres = find[backend](features, features[seeds], iterations)
@@ -97,7 +99,7 @@ def _faiss_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> 
 
 
 def _nearest_free(
-    points: lloyd.Points, centres: np.ndarray, rng: np.random.Generator
+    points: bounded_lloyd.Points, centres: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """For each centre in turn the nearest candidate not yet taken; ties go to a random order.
 
@@ -132,12 +134,14 @@ def _nearest_free(
     return picks
 
 
-def _group_bounds(points: lloyd.Points, centres: np.ndarray, norms: np.ndarray) -> np.ndarray:
+def _group_bounds(
+    points: bounded_lloyd.Points, centres: np.ndarray, norms: np.ndarray
+) -> np.ndarray:
     """Lower bounds of the squared distances of each centre to each group, (b, groups)."""
     count = len(points.rows)
     single = (-2 * centres).astype(np.float32)
     bounds = np.full((len(centres), -(-count // GROUP)), np.inf, np.float32)
-    for part in blocks(count, lloyd.BLOCK):
+    for part in blocks(count, bounded_lloyd.BLOCK):
         beyond = single @ points.rows[part].T
         beyond += (points.norms[part] * (1 - points.slack)).astype(np.float32)
         starts = np.arange(0, part.stop - part.start, GROUP)

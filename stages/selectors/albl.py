@@ -1,0 +1,141 @@
+"""A bandit over strategies: EXP4.P decides whose advice each query follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.errors import UserError
+from stages.selectors import Selection
+
+
+@dataclass(frozen=True)
+class Bandit:
+    """The state of ALBL between two rounds; K strategies, t queries so far, b in the last round.
+
+    Attributes:
+        log_weights: log w_k of EXP4.P, the largest 0, shape (K,).
+        rows: the rows queried so far, int64, shape (t,).
+        chances: q of each at its draw, shape (t,).
+        shares: p_k of the last round, shape (K,).
+        advice: psi_k of what was drawn in the last round, at its draw, shape (b, K).
+        total: candidates at the start of the run.
+    """
+
+    log_weights: np.ndarray
+    rows: np.ndarray
+    chances: np.ndarray
+    shares: np.ndarray
+    advice: np.ndarray
+    total: int
+
+    @classmethod
+    def fresh(cls, strategies: int, total: int) -> Bandit:
+        """Before the first query: all weights 1."""
+        none = np.empty(0)
+        start = np.zeros(strategies)
+        return cls(start, none.astype(np.int64), none, none, np.empty((0, strategies)), total)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What the carry holds."""
+        return {f"albl_{name}": np.asarray(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def of(cls, carry: dict[str, np.ndarray]) -> Bandit:
+        """Back from the carry."""
+        values = {name: carry[f"albl_{name}"] for name in cls.__dataclass_fields__}
+        return cls(**{**values, "total": int(values["total"])})
+
+
+@dataclass(frozen=True)
+class Advised:
+    """What ALBL selects from.
+
+    Attributes:
+        advice: of each strategy the positions that it advises, all equally, int64.
+        bandit: the state, with the reward of the last round already in its weights.
+        rows: row of each position, int64, shape (N,).
+        horizon: queries of the whole run, T.
+        carry: what the strategies themselves hand on.
+    """
+
+    advice: list[np.ndarray]
+    bandit: Bandit
+    rows: np.ndarray
+    horizon: int
+    carry: dict[str, np.ndarray]
+
+
+def reward(bandit: Bandit, right: np.ndarray, horizon: int) -> float:
+    """Importance-weighted accuracy (Hsu & Lin 2015, eq. 1): sum_t [right_t] / q_t / (n T).
+
+    Args:
+        right: whether the newest model is right about each of ``bandit.rows``, bool, shape (t,).
+    """
+    return float((right / bandit.chances).sum() / (bandit.total * horizon))
+
+
+def updated(bandit: Bandit, gained: float, horizon: int, delta: float) -> np.ndarray:
+    """log w after the last round's queries were rewarded by ``gained``, the largest 0, shape (K,).
+
+    EXP4.P (Beygelzimer et al. 2011) with the strategies as arms, as in Hsu & Lin 2015: each query
+    i multiplies w_k by exp(p_min / 2 (r psi_k(i) / q(i) + sqrt(ln(K / delta) / (K T)) / p_k)).
+    """
+    strategies, (queries, _) = len(bandit.shares), bandit.advice.shape
+    last = bandit.chances[len(bandit.chances) - queries :]
+    credit = gained * (bandit.advice / last[:, None]).sum(0)
+    width = np.sqrt(np.log(strategies / delta) / (strategies * horizon))
+    log_weights = bandit.log_weights + least_share(strategies, horizon) / 2 * (
+        credit + queries * width / bandit.shares
+    )
+    return log_weights - log_weights.max()
+
+
+def least_share(strategies: int, horizon: int) -> float:
+    """p_min = sqrt(ln K / (K T)), at most 1 / K."""
+    return min(1 / strategies, float(np.sqrt(np.log(strategies) / (strategies * horizon))))
+
+
+def shares_of(log_weights: np.ndarray, horizon: int) -> np.ndarray:
+    """p_k = (1 - K p_min) w_k / sum w + p_min, shape (K,)."""
+    weights = np.exp(log_weights)
+    least = least_share(len(weights), horizon)
+    return (1 - len(weights) * least) * weights / weights.sum() + least
+
+
+def follow_advice(scored: Advised, b: int, rng: np.random.Generator) -> Selection:
+    """Hsu & Lin 2015, Algorithm 1, b queries without replacement between two trainings.
+
+    Each query draws a strategy with its p_k and then one of the candidates that it advises and that
+    is not yet taken, so candidate i is drawn with q(i) = sum_k p_k psi_k(i). The carry keeps q(i).
+
+    Raises:
+        UserError: b is larger than N.
+    """
+    count, strategies = len(scored.rows), len(scored.advice)
+    if b > count:
+        raise UserError(f"cannot take {b} of {count} candidates")
+    shares = shares_of(scored.bandit.log_weights, scored.horizon)
+    advised = np.zeros((strategies, count), bool)
+    for k, positions in enumerate(scored.advice):
+        advised[k, positions] = True
+    left = advised.sum(1)
+    taken = np.zeros(count, bool)
+    picks, drawn = np.empty(b, np.int64), np.empty((b, strategies))
+    for at in range(b):
+        k = int(np.searchsorted(np.cumsum(shares), rng.random() * shares.sum(), side="right"))
+        positions = scored.advice[k]
+        pick = int(rng.choice(positions[~taken[positions]]))
+        drawn[at] = advised[:, pick] / np.maximum(left, 1)
+        picks[at], taken[pick] = pick, True
+        left -= advised[:, pick]
+    bandit = Bandit(
+        scored.bandit.log_weights,
+        np.concatenate([scored.bandit.rows, scored.rows[picks]]),
+        np.concatenate([scored.bandit.chances, drawn @ shares]),
+        shares,
+        drawn,
+        scored.bandit.total,
+    )
+    return Selection(picks, {**scored.carry, **bandit.arrays()})

@@ -1,0 +1,114 @@
+"""BatchBALD: the batch whose labels tell most about the weights, together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.errors import UserError
+from stages.scorers.probabilities import entropy
+from stages.selectors.configurations import TINY, Configurations, extend, grouped, mixture_entropy
+
+TIE = 1e-12  # nats; mutual information that differs by less is equal
+GROUPS = (16, 256)
+TOGETHER = (16, 256, 4096)  # candidates: with all configurations, with 256 groups, with 16
+BLOCK = 20_000
+
+
+def greedy(
+    p_T_N_C: np.ndarray, b: int, rng: np.random.Generator, samples: int = 10_000
+) -> np.ndarray:
+    """Kirsch et al. 2019, Algorithm 1: argmax_x I(y_taken, y_x; weights), b times.
+
+    The joint entropy is a sum over all configurations of labels while ``samples`` holds them, then
+    over ``samples`` drawn ones (their eqs. 12 to 14). Which candidate is best is found without
+    looking at each: means over groups of configurations bound the mutual information from above,
+    and only what a bound leaves open is computed. The choice is that of a full search. Mutual
+    information with T passes is log T at most: beyond that batches become arbitrary, so ``passes``
+    has to grow with b.
+
+    Args:
+        p_T_N_C: class probabilities of T dropout passes, float64.
+        samples: configurations at most.
+
+    Raises:
+        UserError: a probability is not finite, b is larger than N, or fewer samples than passes.
+    """
+    passes, count, _ = p_T_N_C.shape
+    if b > count:
+        raise UserError(f"cannot take {b} of {count} candidates")
+    if samples < passes:
+        raise UserError(f"samples is {samples}; allowed: the number of passes ({passes}) or more")
+    expected, cross = _entropies(p_T_N_C)
+    rank = rng.permutation(count)  # ties go to the first in a random order
+    now, taken = Configurations.none_taken(passes), []
+    picks = np.empty(b, np.int64)
+    free = np.ones(count, bool)
+    for at in range(b):
+        # Gibbs' inequality: the entropy of a mixture is at most its cross-entropy.
+        bound = np.where(free, (now.weights @ now.posteriors) @ cross - expected, -np.inf)
+        levels = grouped(now, GROUPS)
+        picks[at] = pick = _best(p_T_N_C, expected, bound, levels, rank)
+        free[pick] = False
+        taken.append(p_T_N_C[:, pick])
+        if at + 1 < b:
+            now = extend(now, taken, samples, rng)
+    return picks
+
+
+def _entropies(p_T_N_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """mean_k H[p_k], shape (N,), and -sum_c p_k log mean_k p, shape (T, N)."""
+    passes, count, _ = p_T_N_C.shape
+    expected, cross = np.empty(count), np.empty((passes, count))
+    for start in range(0, count, BLOCK):
+        part = slice(start, start + BLOCK)
+        chances = p_T_N_C[:, part]
+        if not np.isfinite(chances).all():
+            raise UserError("a probability is not a finite number")
+        expected[part] = entropy(chances).mean(0)
+        logs = np.log(np.maximum(chances.mean(0), TINY))
+        cross[:, part] = -np.einsum("tnc,nc->tn", chances, logs)
+    return expected, cross
+
+
+def _best(
+    p_T_N_C: np.ndarray,
+    expected: np.ndarray,
+    bound: np.ndarray,
+    levels: list[tuple[np.ndarray, np.ndarray]],
+    rank: np.ndarray,
+) -> int:
+    """The position of the largest gain in mutual information; among equals the lowest rank.
+
+    The candidate with the highest bound is looked at more closely, until none can be better.
+    """
+    bound, refined = bound.copy(), np.zeros(len(bound), int)
+    found, gains, best = [], [], -np.inf
+    while True:
+        first = int(bound.argmax())
+        if bound[first] == -np.inf or bound[first] < best - 2 * TIE:
+            break
+        level = refined[first]
+        part = np.flatnonzero((refined == level) & (bound > -np.inf) & (bound >= best - 2 * TIE))
+        at_once = TOGETHER[min(len(levels) - 1 - level, 2)]
+        if len(part) > at_once:
+            part = part[np.argpartition(-bound[part], at_once)[:at_once]]
+        gain = _distinct(*levels[level], p_T_N_C[:, part]) - expected[part]
+        bound[part], refined[part] = gain, level + 1
+        if level == len(levels) - 1:  # no bound any more
+            found.append(part)
+            gains.append(gain)
+            best, bound[part] = max(best, gain.max()), -np.inf
+    candidates, steps = np.concatenate(found), np.round(np.concatenate(gains) / TIE)
+    equal = candidates[steps == steps.max()]
+    return int(equal[np.argmin(rank[equal])])
+
+
+def _distinct(weights: np.ndarray, posteriors: np.ndarray, p_T_n_C: np.ndarray) -> np.ndarray:
+    """:func:`mixture_entropy`, once for candidates that are all alike (duplicated images)."""
+    count = p_T_n_C.shape[1]
+    if count < 2:
+        return mixture_entropy(weights, posteriors, p_T_n_C)
+    rows = np.ascontiguousarray(p_T_n_C.transpose(1, 0, 2)).reshape(count, -1)
+    whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0]
+    _, first, copies = np.unique(whole, return_index=True, return_inverse=True)
+    return mixture_entropy(weights, posteriors, p_T_n_C[:, first])[copies]

@@ -1,0 +1,142 @@
+"""Core-Set: robust k-center, improved from the greedy start by a mixed-integer program."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+
+from stages.errors import UserError
+from stages.selectors import kcenter
+from stages.selectors.cover import Cover, Limits, Undecided
+from stages.selectors.distances import Points, blocks, check_finite
+
+log = logging.getLogger(__name__)
+
+
+def robust(
+    features: tuple[np.ndarray, np.ndarray],
+    b: int,
+    rng: np.random.Generator,
+    pca: int = 0,
+    outliers: float = 1e-4,
+    steps: int = 10,
+    nodes: int = 100,
+    nonzeros: int = 50000,
+    programs: int = 20,
+    time_limit: float = 3600.0,
+) -> np.ndarray:
+    """Sener & Savarese 2018, Algorithm 2: the smallest radius at which b balls are enough.
+
+    The greedy start (Algorithm 1) gives a radius that b centres do for, and half of a distance of
+    its sequence one that none do for; between them ``steps`` bisections ask the program of eq. (5),
+    see :class:`stages.selectors.cover.Cover`. Up to ``outliers`` of all points may stay open.
+
+    A radius whose program is not solved within ``nodes``, ``nonzeros`` and ``programs`` counts as
+    one that does not do: the best centres so far, at worst the greedy ones, are kept, and one line
+    of the log says so. These limits do not depend on the machine. ``time_limit`` does, and is an
+    error when it runs out.
+
+    Args:
+        features: embeddings of the pool (N, D) and of the labeled set (L, D).
+        pca: principal components to keep, as in k-center greedy; 0: all.
+        outliers: share of all points, Xi / n (the paper: 1e-4).
+        steps: bisections at most; each halves what is left between the two radii.
+        nodes, nonzeros, programs: see :class:`stages.selectors.cover.Limits`.
+        time_limit: seconds for all programs together.
+
+    Returns:
+        Positions, int64, shape (b,), in the order in which k-center greedy would take them.
+
+    Raises:
+        UserError: a feature is not finite, b is larger than N, or out of time.
+    """
+    pool, labeled = features
+    count = len(pool)
+    if b > count:
+        raise UserError(f"cannot take {b} of {count} candidates")
+    check_finite(pool)
+    check_finite(labeled)
+    if 0 < pca < pool.shape[1]:
+        pool, labeled = kcenter.principal_components(
+            np.asarray(pool, np.float64), np.asarray(labeled, np.float64), pca
+        )
+    order = rng.permutation(count)  # the solver's choice among equals must not follow positions
+    points = Points(np.concatenate([pool[order], labeled]))
+    known, points = points.coordinates[count:], points.among(np.arange(count))
+    budget = min(int(outliers * (count + len(known))), count)
+    sequence = kcenter.greedy((points.coordinates, known), min(b + budget + 1, count), rng)
+    to_labeled = _nearest(points, known)
+    limits = Limits(nodes, nonzeros, programs, time_limit)
+    cover = Cover(points, to_labeled, b, budget, sequence, limits)
+    centres = _bisect(cover, sequence, b, steps)
+    filled = _fill(points.coordinates, known, centres, b, rng)
+    return order[filled]
+
+
+def _bisect(cover: Cover, sequence: np.ndarray, b: int, steps: int) -> np.ndarray:
+    """The centres of the smallest radius found, b or fewer."""
+    centres = sequence[:b]
+    high = math.sqrt(_radius(cover, centres))
+    low, undecided = _too_small(cover, sequence), 0
+    for _ in range(steps):
+        if not low < high:
+            break
+        middle = (low + high) / 2
+        try:
+            found = cover.centres(middle * middle)
+        except Undecided:
+            found, undecided = None, undecided + 1
+        if found is None:
+            low = middle
+        else:
+            centres, high = found, math.sqrt(_radius(cover, found))
+    if undecided:
+        log.warning(
+            "core-set: %d of the mixed-integer programs not solved within their limits; the best "
+            "centres found before stand",
+            undecided,
+        )
+    return centres
+
+
+def _radius(cover: Cover, centres: np.ndarray) -> float:
+    """The squared radius that leaves no more points open than the budget."""
+    nearest = np.sort(cover.reach(centres))
+    return float(nearest[-1 - cover.budget]) if cover.budget < len(nearest) else 0.0
+
+
+def _too_small(cover: Cover, sequence: np.ndarray) -> float:
+    """No radius below this does.
+
+    b + Xi + 1 points that are farther apart than twice the radius, and from the labeled set than
+    the radius, need more than b centres. Those of the greedy sequence are.
+    """
+    if len(sequence) < cover.b + cover.budget + 1:
+        return 0.0
+    return math.sqrt(cover.reach(sequence[:-1])[sequence[-1]]) / 2
+
+
+def _nearest(points: Points, others: np.ndarray) -> np.ndarray:
+    """Squared distance of each point to the nearest of ``others``, shape (N,); inf if none."""
+    nearest = np.full(len(points), np.inf)
+    for part in blocks(np.arange(len(others)), len(points)):
+        np.minimum(nearest, points.squared_to(others[part]).min(0), out=nearest)
+    return nearest
+
+
+def _fill(
+    pool: np.ndarray, labeled: np.ndarray, centres: np.ndarray, b: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The centres, farthest first, then the farthest candidates if they are fewer than b."""
+    picks = np.zeros(0, np.int64)
+    if len(centres):
+        picks = centres[kcenter.greedy((pool[centres], labeled), len(centres), rng)]
+    if len(picks) < b:
+        rest = np.setdiff1d(np.arange(len(pool)), picks)
+        known = np.concatenate([labeled, pool[picks]])
+        picks = np.concatenate(
+            [picks, rest[kcenter.greedy((pool[rest], known), b - len(picks), rng)]]
+        )
+    return picks

@@ -1,0 +1,94 @@
+"""TypiClust: the most typical candidate of each large cluster that has no label yet."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from stages.errors import UserError
+from stages.selectors.clusters import kmeans
+from stages.selectors.distances import Points, check_finite, unit_rows
+from stages.selectors.top import round_to_ties
+
+SMALL = 5
+
+
+def typical(
+    features: tuple[np.ndarray, np.ndarray],
+    b: int,
+    rng: np.random.Generator,
+    clusters: int = 500,
+    neighbours: int = 20,
+    iterations: int = 20,
+) -> np.ndarray:
+    """Hacohen et al. 2022, Algorithm 1, on the embeddings of the round's network.
+
+    Pool and labeled set together are clustered into min(L + b, ``clusters``). Clusters are taken in
+    order of how many labels they hold (few first), then of their size (large first), one candidate
+    each, over again while candidates are left; clusters of 5 or fewer members come last. The
+    candidate is the one of the highest typicality, 1 / (mean distance to its nearest neighbours)
+    (eq. 1), among the cluster's candidates not yet taken. As in the authors' code, rows are divided
+    by their length first, and a cluster of m candidates counts min(``neighbours``, m // 2)
+    neighbours.
+
+    The paper takes self-supervised embeddings; a scorer that gives such arrays can stand before
+    this selector.
+
+    Args:
+        features: embeddings of the pool (N, D) and of the labeled set (L, D).
+        clusters: at most this many.
+        neighbours: K.
+        iterations: of Lloyd's algorithm at most.
+
+    Raises:
+        UserError: a feature is not finite, or b is larger than N.
+    """
+    pool, labeled = features
+    if b > len(pool):
+        raise UserError(f"cannot take {b} of {len(pool)} candidates")
+    check_finite(labeled)
+    points = Points(unit_rows(np.concatenate([pool, labeled]) if len(labeled) else pool))
+    own = kmeans(points, min(len(labeled) + b, clusters, len(points)), rng, iterations)
+    order = rng.permutation(len(pool))  # ties go to the first of a random order
+    members = _members(own[: len(pool)][order], order, int(own.max()) + 1)
+    queue, small = (deque(some) for some in _by_need(own, len(pool)))
+    picks: list[int] = []
+    while len(picks) < b:
+        if not queue:
+            queue = small
+        cluster = queue.popleft()
+        if not len(members[cluster]):
+            continue
+        at = _most_typical(points, members[cluster], neighbours)
+        picks.append(members[cluster][at])
+        members[cluster] = np.delete(members[cluster], at)
+        queue.append(cluster)
+    return np.array(picks, np.int64)
+
+
+def _members(labels: np.ndarray, positions: np.ndarray, k: int) -> list[np.ndarray]:
+    """The positions of each cluster, in the order given."""
+    sort = np.argsort(labels, kind="stable")
+    return np.split(positions[sort], np.cumsum(np.bincount(labels, minlength=k))[:-1])
+
+
+def _by_need(own: np.ndarray, candidates: int) -> tuple[list[int], list[int]]:
+    """Clusters of more than SMALL members, and the others: few labels first, then large ones."""
+    sizes = np.bincount(own)
+    labels = np.bincount(own[candidates:], minlength=len(sizes))
+    order = np.lexsort((-sizes, labels)).tolist()
+    return [c for c in order if sizes[c] > SMALL], [c for c in order if sizes[c] <= SMALL]
+
+
+def _most_typical(points: Points, rows: np.ndarray, neighbours: int) -> int:
+    """Which of ``rows`` has the smallest mean distance to its neighbours among them."""
+    near = min(neighbours, len(rows) // 2)
+    if near == 0:
+        return 0
+    inside, means = points.among(rows), []
+    for part in inside.blocks(np.arange(len(rows))):
+        squares = inside.squared(part)
+        nearest = np.partition(squares, near, axis=1)[:, : near + 1]  # with itself, at 0
+        means.append(np.sqrt(np.sort(nearest, axis=1)).sum(1))
+    return int(np.argmin(round_to_ties(np.concatenate(means))))

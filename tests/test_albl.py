@@ -1,0 +1,236 @@
+"""ALBL: the bandit's arithmetic by hand, its draws, and its state through a chain."""
+
+from __future__ import annotations
+
+import math
+import shutil
+
+import numpy as np
+import pytest
+from study import grow, tree, write_params
+
+from stages import carry, ledger, settings
+from stages.errors import UserError
+from stages.layout import Layout
+from stages.selectors.albl import (
+    Advised,
+    Bandit,
+    follow_advice,
+    least_share,
+    reward,
+    shares_of,
+    updated,
+)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def bandit(**changes: object) -> Bandit:
+    """Two strategies, four queries so far, two of them in the last round."""
+    values = {
+        "log_weights": np.zeros(2),
+        "rows": np.array([4, 9, 2, 7]),
+        "chances": np.array([0.5, 0.25, 0.2, 0.1]),
+        "shares": np.array([0.6, 0.4]),
+        "advice": np.array([[0.25, 0.125], [0.0, 0.25]]),
+        "total": 10,
+    }
+    return Bandit(**{**values, **changes})
+
+
+def test_the_reward_by_hand():
+    """Right about 4, 2 and 7: (1/0.5 + 1/0.2 + 1/0.1) / (10 x 8)."""
+    right = np.array([True, False, True, True])
+    assert reward(bandit(), right, 8) == pytest.approx(17 / 80)
+
+
+def test_the_update_by_hand():
+    """p_min = sqrt(ln 2 / (2 x 8)); credit r psi / q of rows 2 and 7; a width for each query."""
+    p_min = math.sqrt(math.log(2) / 16)
+    width = math.sqrt(math.log(2 / 0.1) / 16)
+    one = p_min / 2 * (0.3 * (0.25 / 0.2 + 0.0 / 0.1) + 2 * width / 0.6)
+    other = p_min / 2 * (0.3 * (0.125 / 0.2 + 0.25 / 0.1) + 2 * width / 0.4)
+    found = updated(bandit(log_weights=np.array([0.0, -0.5])), 0.3, 8, 0.1)
+    top = max(one, other - 0.5)
+    np.testing.assert_allclose(found, [one - top, other - 0.5 - top], rtol=1e-12)
+
+
+def test_shares_by_hand():
+    p_min = math.sqrt(math.log(2) / 16)
+    found = shares_of(np.log([0.75, 0.25]), 8)
+    wanted = [(1 - 2 * p_min) * 0.75 + p_min, (1 - 2 * p_min) * 0.25 + p_min]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    assert least_share(5, 1) == 1 / 5
+    assert shares_of(np.zeros(1), 8).tolist() == [1]
+
+
+def test_no_weight_falls_below_the_least_share():
+    assert shares_of(np.array([0.0, -1e6]), 100).min() == pytest.approx(least_share(2, 100))
+
+
+def advised(count: int = 6, **changes: object) -> Advised:
+    values = {
+        "advice": [np.arange(count), np.array([1, 3])],
+        "bandit": Bandit.fresh(2, count),
+        "rows": 10 * np.arange(count),
+        "horizon": 8,
+        "carry": {"kcenter/x": np.arange(3)},
+    }
+    return Advised(**{**values, **changes})
+
+
+def test_queries_have_the_probabilities_that_are_recorded():
+    counts, seen = np.zeros(6), None
+    for seed in range(4000):
+        chosen = follow_advice(advised(), 1, rng(seed))
+        counts[chosen.positions[0]] += 1
+        seen = chosen.carry
+    shares = shares_of(np.zeros(2), 8)
+    wanted = shares[0] / 6 + shares[1] * np.array([0, 0.5, 0, 0.5, 0, 0])
+    np.testing.assert_allclose(counts / 4000, wanted, atol=0.02)
+    assert seen["albl_chances"][0] == pytest.approx(wanted[seen["albl_rows"][0] // 10])
+
+
+def test_the_second_query_is_among_what_is_left():
+    for seed in range(50):
+        chosen = follow_advice(advised(), 2, rng(seed))
+        first, second = chosen.positions
+        assert first != second
+        left = 2 - (first in (1, 3))
+        wanted = [1 / 5, (second in (1, 3)) / left]
+        assert chosen.carry["albl_advice"][1].tolist() == pytest.approx(wanted)
+        shares = chosen.carry["albl_shares"]
+        assert chosen.carry["albl_chances"][1] == pytest.approx(shares @ wanted)
+
+
+@pytest.mark.parametrize("b", [1, 5, 6])
+def test_a_batch_may_take_all(b):
+    two = [rng(1).permutation(6)[:b], rng(2).permutation(6)[:b]]
+    picks = follow_advice(advised(advice=two), b, rng()).positions
+    assert len(set(picks.tolist())) == b and set(picks.tolist()) <= set(
+        np.concatenate(two).tolist()
+    )
+
+
+def test_more_than_there_is_is_refused():
+    with pytest.raises(UserError, match="cannot take 7 of 6 candidates"):
+        follow_advice(advised(), 7, rng())
+
+
+def test_the_state_survives_the_carry(tmp_path):
+    carry.write(tmp_path, bandit().arrays() | {"kcenter/x": np.arange(3)})
+    back = Bandit.of(carry.read(tmp_path))
+    for name, value in vars(bandit()).items():
+        assert (np.asarray(getattr(back, name)) == np.asarray(value)).all()
+
+
+# in a chain
+
+
+@pytest.fixture(scope="module")
+def chain(prepared_study, tmp_path_factory):
+    """Four rounds over three strategies, one of which has a state of its own."""
+    root = tmp_path_factory.mktemp("albl") / "study"
+    shutil.copytree(prepared_study, root)
+    write_params(
+        root,
+        tree(
+            strategies=["albl"],
+            rounds=[{"n": n, "next": n + 1 if n < 3 else "end"} for n in range(4)],
+            strategy={"albl": {"over": ["random", "mcadl", "kcenter"], "horizon": 3}},
+        ),
+    )
+    study = settings.load(root / "params.yaml")
+    grow(study, root, "digits", "albl", 0)
+    return root
+
+
+def state(root, n: int) -> dict[str, np.ndarray]:
+    return carry.read(Layout(root).artifacts("digits", "albl", 0, n))
+
+
+def test_the_state_grows_with_the_chain(chain):
+    queried = ledger.walk(Layout(chain).link("digits", "albl", 0, "end")).labeled[12:]
+    assert len(queried) == 18
+    for n in (1, 2, 3):
+        found = state(chain, n)
+        assert found["albl_rows"].tolist() == queried[: 6 * n].tolist()
+        assert found["albl_advice"].shape == (6, 3)
+        chances = found["albl_chances"]
+        assert (chances > 0).all() and (chances <= 1).all()
+        np.testing.assert_allclose(chances[-6:], found["albl_advice"] @ found["albl_shares"])
+        assert found["mcadl/mcadl_accuracies"].shape == (10,)
+        assert found["albl_total"] == state(chain, 1)["albl_total"]
+    assert state(chain, 1)["albl_log_weights"].tolist() == [0, 0, 0]
+
+
+def test_weights_follow_from_the_rewards_of_the_chain(chain):
+    """The weights of round 2 from what round 1 handed on and what its model says, in full."""
+    from stages.datasets import Prepared
+    from stages.models import build, restore
+    from stages.models.batches import classify, embed
+    from stages.round import Run, check_identity, make_problem
+
+    layout = Layout(chain)
+    study = settings.load(chain / "params.yaml")
+    run = Run(study, layout, "digits", "albl", 0)
+    walked = ledger.walk(layout.link("digits", "albl", 0, 1))
+    data = Prepared(layout.data("digits"))
+    check_identity(walked, data)
+    problem = make_problem(run, data, walked, 1)
+    network = build(problem.task.model, problem.shape, problem.classes)
+    network = problem.compute.place(network)
+    with np.load(layout.artifacts("digits", "albl", 0, 2) / "model.npz") as weights:
+        restore(network, dict(weights))
+    before = Bandit.of(state(chain, 1))
+    labels = np.load(layout.data("digits") / "train_labels.npy")[before.rows]
+    logits = classify(network, embed(network, problem.batches, before.rows), problem.compute)
+    gained = (logits.argmax(1) == labels) / before.chances
+    gained = gained.sum() / (before.total * 18)
+    wanted = updated(before, gained, 18, 0.1)
+    np.testing.assert_allclose(state(chain, 2)["albl_log_weights"], wanted, rtol=1e-12)
+
+
+# its settings
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("entropy", "strategy.albl.over is 'entropy'; allowed: a list of different strategies"),
+        ([], "strategy.albl.over is []; allowed"),
+        ([1], "strategy.albl.over is [1]; allowed"),
+        (["random", "random"], "allowed: a list of different"),
+        (["random", "entrop"], "strategy.albl.over: unknown strategy 'entrop'; did you mean"),
+        (["random", "albl"], "'albl' is itself a strategy over strategies"),
+    ],
+)
+def test_what_cannot_be_consulted_is_named(tmp_path, over, message):
+    path = write_params(tmp_path, tree(strategies=["albl"], strategy={"albl": {"over": over}}))
+    with pytest.raises(UserError) as caught:
+        settings.load(path)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_another_learner_cannot_be_consulted(tmp_path, monkeypatch):
+    own = "from stages.catalogue import TOP, Strategy\n"
+    own += 'mine = Strategy("other:train", "other:score", TOP, "me", "hybrid", "N")\n'
+    (tmp_path / "other_learner.py").write_text(own)
+    monkeypatch.syspath_prepend(tmp_path)
+    given = {"albl": {"over": ["random", "other_learner:mine"]}}
+    path = write_params(tmp_path, tree(strategies=["albl"], strategy=given))
+    with pytest.raises(UserError, match="trains its model in another way"):
+        settings.load(path)
+
+
+def test_strategies_that_sample_dropout_need_a_dropout_layer(tmp_path):
+    changes = {
+        "strategies": ["albl"],
+        "strategy": {"albl": {"over": ["random", "bald"]}},
+        "task__digits__model__dropout": 0.0,
+    }
+    path = write_params(tmp_path, tree(**changes))
+    with pytest.raises(UserError, match="strategy 'albl' samples by dropout"):
+        settings.load(path)

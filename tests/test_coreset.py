@@ -1,0 +1,97 @@
+"""Robust k-center against every subset, and its limits."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.errors import UserError
+from stages.selectors import kcenter
+from stages.selectors.coreset import robust
+from stages.selectors.cover import Cover, Limits
+from stages.selectors.distances import Points
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def radius(pool: np.ndarray, labeled: np.ndarray, picks, outliers: int) -> float:
+    """Distance within which all but ``outliers`` candidates have a centre."""
+    centres = np.concatenate([labeled, pool[list(picks)]])
+    nearest = np.sqrt(((pool[:, None] - centres) ** 2).sum(2)).min(1)
+    return float(np.sort(nearest)[-1 - outliers])
+
+
+@given(st.integers(0, 10**6), st.integers(5, 12), st.integers(1, 3), st.integers(0, 2))
+def test_the_radius_is_the_best_of_all_subsets(seed, count, b, outliers):
+    pool, labeled = rng(seed).normal(size=(count, 2)), rng(seed + 1).normal(size=(2, 2))
+    best = min(
+        radius(pool, labeled, some, outliers) for some in itertools.combinations(range(count), b)
+    )
+    share = (outliers + 0.5) / (count + 2)
+    picks = robust((pool, labeled), b, rng(), outliers=share, steps=40)
+    assert radius(pool, labeled, picks, outliers) == pytest.approx(best, rel=1e-4)
+
+
+def test_it_beats_the_greedy_start_somewhere():
+    gains = []
+    for seed in range(10):
+        pool, labeled = rng(seed).normal(size=(60, 2)), rng(seed + 50).normal(size=(3, 2))
+        greedy = kcenter.greedy((pool, labeled), 5, rng())
+        gains.append(
+            radius(pool, labeled, greedy, 0)
+            / radius(pool, labeled, robust((pool, labeled), 5, rng(), outliers=0.0), 0)
+        )
+    assert min(gains) > 1 - 1e-6 and max(gains) > 1.1
+
+
+@pytest.mark.parametrize("radius_squared", [0.02, 0.1, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("budget", [0, 2])
+def test_the_program_decides_as_enumeration_does(radius_squared, budget):
+    pool = rng(4).uniform(size=(12, 2))
+    points = Points(pool)
+    squares = ((pool[:, None] - pool) ** 2).sum(2)
+    wanted = any(
+        (squares[list(some)].min(0) > radius_squared).sum() <= budget
+        for some in itertools.combinations(range(12), 2)
+    )
+    # Rows are added one by one from a single one.
+    cover = Cover(
+        points, np.full(12, np.inf), 2, budget, np.array([0]), Limits(1000, 10**6, 100, 60)
+    )
+    found = cover.centres(radius_squared / points.unit**2)
+    assert (found is not None) == wanted
+    if wanted and len(found):
+        assert (squares[found].min(0) > radius_squared).sum() <= budget
+
+
+@pytest.mark.parametrize("limit", [{"nonzeros": 1}, {"programs": 1}])
+def test_an_unsolved_program_keeps_the_greedy_centres_and_says_so(limit, caplog):
+    pool, labeled = rng().normal(size=(200, 4)), rng(1).normal(size=(3, 4))
+    with caplog.at_level(logging.WARNING):
+        picks = robust((pool, labeled), 8, rng(3), outliers=0.0, **limit)
+    assert "not solved within their limits" in caplog.text
+    assert len(caplog.records) == 1
+    if "nonzeros" in limit:
+        assert radius(pool, labeled, picks, 0) == pytest.approx(
+            radius(pool, labeled, kcenter.greedy((pool, labeled), 8, rng(3)), 0)
+        )
+
+
+def test_running_out_of_time_is_an_error():
+    pool, labeled = rng().normal(size=(300, 6)), rng(1).normal(size=(3, 6))
+    with pytest.raises(UserError, match=r"within time_limit 1e-06 s; raise it, or lower nodes"):
+        robust((pool, labeled), 20, rng(), outliers=0.0, time_limit=1e-6)
+
+
+def test_without_an_outlier_budget_a_far_point_is_a_centre():
+    pool = np.concatenate([rng().normal(size=(40, 2)), [[100.0, 100.0]]])
+    labeled = np.zeros((1, 2))
+    assert 40 in robust((pool, labeled), 3, rng(), outliers=0.0)
+    assert 40 not in robust((pool, labeled), 3, rng(), outliers=0.03)
