@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     axes[0, 0].set_ylabel("seconds")
     axes[1, 0].set_ylabel("MiB above the inputs")
     axes[0, 0].legend(fontsize=8)
+    for row in axes:  # whole decades
+        low, high = row[0].get_ylim()
+        row[0].set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
     for axis in axes.flat:
         axis.grid(True, which="major", color="0.85")
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
