@@ -24,6 +24,7 @@ $(READY): requirements.lock
 
 repro: $(READY)
 	@python -m stages.mend
+	@mkdir -p reports/tuned
 	@python -m stages.grow --jobs $(JOBS)
 	dvc repro
 	@python -m stages.verify --committed
