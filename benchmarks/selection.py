@@ -62,6 +62,7 @@ def measure_one(name: str, size: Size, dtype: str, repeats: int) -> dict[str, An
         picks = function(scored, size.b, np.random.default_rng(repeat), **method.options)
         seconds.append(time.perf_counter() - started)
         spent.append(time.process_time() - used)
+    picks = getattr(picks, "positions", picks)  # of a selector that hands something on
     assert len(set(np.asarray(picks).tolist())) == size.b
     peak = _memory("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     given = inputs.pool.nbytes + inputs.labeled.nbytes + inputs.probabilities.nbytes

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from stages.scorers.diversity import minimum_distance, posterior_variance
+from stages.selectors.cluster_margin import ClusteredMargins
+from stages.selectors.top import top
+
 ITERATIONS = 20
 
 
@@ -88,6 +92,41 @@ def everything(inputs: Inputs) -> Inputs:
     return inputs
 
 
+def margins_in_a_first_round(inputs: Inputs) -> ClusteredMargins:
+    best = np.partition(inputs.probabilities, -2, axis=1)[:, -2:]
+    rows = np.arange(inputs.size.n)
+    return ClusteredMargins(best[:, 0] - best[:, 1], rows, rows, None, inputs.pool)
+
+
+def dropout_passes(inputs: Inputs, passes: int = 10) -> np.ndarray:
+    """Probabilities (T, N, C) of the head with half of the embedding dropped, scaled up."""
+    rng, size = np.random.default_rng(1), inputs.size
+    result = np.empty((passes, size.n, size.c))
+    for chances in result:
+        kept = 2 * (rng.random(size.d) < 0.5).astype(inputs.pool.dtype)
+        for start in range(0, size.n, 4096):
+            part = slice(start, start + 4096)
+            chances[part] = softmax((inputs.pool[part] * kept) @ inputs.head)
+    return result
+
+
+# scores that are measured like selectors
+
+
+def most_variance(
+    embeddings: tuple[np.ndarray, np.ndarray], b: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The b candidates of the largest posterior variance."""
+    return top(posterior_variance(*embeddings), b, rng)
+
+
+def most_distant(
+    embeddings: tuple[np.ndarray, np.ndarray], b: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The b candidates of the largest minimum distance."""
+    return top(minimum_distance(*embeddings), b, rng)
+
+
 # multiplications of the plain algorithm
 
 
@@ -111,6 +150,24 @@ def _kmeans(size: Size) -> float:
     return (ITERATIONS + 1) * _distances(size)
 
 
+def _linkage(size: Size, part: int = 2000) -> float:
+    return size.n * min(part, size.n) / 2 * size.d
+
+
+def _variance(size: Size) -> float:
+    """The kernel, and a triangular solve for each candidate."""
+    return size.n * size.labeled * (size.d + size.labeled / 2)
+
+
+def _to_labeled(size: Size) -> float:
+    return size.n * size.labeled * size.d
+
+
+def _batchbald(size: Size, passes: int = 10) -> float:
+    """Mutual information of each candidate, once; what the batch adds depends on the data."""
+    return size.n * size.c * passes
+
+
 @dataclass(frozen=True)
 class Method:
     """A selector ``f(scored, b, rng, **options)``.
@@ -132,7 +189,11 @@ class Method:
         return getattr(import_module(module), name)
 
 
-OURS, PLAIN = "stages.selectors.", "benchmarks.plain_selection:"
+OURS, PLAIN, HERE = (
+    "stages.selectors.",
+    "benchmarks.plain_selection:",
+    "benchmarks.selection_methods:",
+)
 BADGE, KCENTER, KMEANS = (
     OURS + path
     for path in ("badge:kmeans_plus_plus", "kcenter:greedy", "kmeans:nearest_to_centres")
@@ -149,6 +210,12 @@ METHODS: dict[str, Method] = {
     "kmeans_faiss": Method(KMEANS, embedding, _kmeans, {"backend": "faiss"}),
     "kmeans_scipy": Method(KMEANS, embedding, _kmeans, {"backend": "scipy"}),
     "kmeans_sklearn": Method(KMEANS, embedding, _kmeans, {"backend": "sklearn"}),
+    "cluster_margin": Method(
+        OURS + "cluster_margin:cluster_margin", margins_in_a_first_round, _linkage
+    ),
+    "posterior_variance": Method(HERE + "most_variance", with_labeled, _variance),
+    "minimum_distance": Method(HERE + "most_distant", with_labeled, _to_labeled),
+    "batchbald": Method(OURS + "batchbald:greedy", dropout_passes, _batchbald),
     "plain_badge": Method(PLAIN + "badge", gradient_factors, _badge),
     "plain_kcenter": Method(PLAIN + "kcenter", with_labeled, _kcenter),
     "skactiveml_badge": Method(PLAIN + "skactiveml_badge", everything, _badge),

@@ -1,0 +1,171 @@
+"""Every strategy of the catalogue on pools as real data brings them.
+
+The learner, scorer and selector of each entry, called as a round calls them, on 8x8 digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from study import REPO
+
+from stages import catalogue
+from stages.compute import configure
+from stages.datasets import load
+from stages.learners.problem import Learned, Problem
+from stages.models.batches import Batches
+from stages.round import pool_of, select
+from stages.settings import Dataset, Task
+
+NAMES = list(catalogue.STRATEGIES)
+QUICK = {
+    "dal": {"epochs": 3, "mini_queries": 2},
+    "uncertain_gcn": {"epochs": 20},
+    "core_gcn": {"epochs": 20},
+    "deepfool": {"iterations": 5},
+    "adversarial_bim": {"iterations": 5},
+    "advbim": {"iterations": 5},
+    "hybrid": {"discriminator_epochs": 3, "diversity": "discriminator"},
+}
+LABELED, CANDIDATES, B = 16, 40, 6
+
+# What these give a candidate follows from the images alone; in the others chance is drawn for
+# positions (dropout masks, samples, first centres).
+SCORES_WITHOUT_ORDER = [
+    *("random", "least_confidence", "margin", "entropy", "gradient_norm"),
+    *("adversarial_bim", "advbim", "deepfool"),
+    *(name for name in NAMES if name.endswith("_ensemble")),
+]
+# Not coreset: its program has several solutions of one radius, and the solver takes any.
+PICKS_WITHOUT_ORDER = ["kcenter", "exploitation_exploration", "mcadl", "bait"]
+
+
+@cache
+def digits() -> tuple[np.ndarray, np.ndarray, dict]:
+    whole = load(Dataset(name="digits"))
+    manifest = whole.manifest()
+    return whole.train_images, whole.train_labels, manifest
+
+
+def options_of(name: str) -> tuple[catalogue.Strategy, dict]:
+    entry = catalogue.STRATEGIES[name]
+    return entry, catalogue.complete(name, entry, {**entry.settings, **QUICK.get(name, {})})
+
+
+def problem(
+    rows: np.ndarray, pool: np.ndarray, images: np.ndarray | None = None, **task: Any
+) -> Problem:
+    """Rows of digits to train on and to choose from; ``images`` in place of theirs."""
+    own, labels, manifest = digits()
+    settings = yaml.safe_load((REPO / "params.yaml").read_text(encoding="utf-8"))["task"]["digits"]
+    settings |= {"epochs": 3, "batch_size": 8, "query_size": B, "milestones": []} | task
+    settings["model"] = {"name": "small_cnn", "dropout": 0.3}
+    batches = Batches(
+        own if images is None else images,
+        manifest["mean"],
+        manifest["std"],
+        configure("portable", "cpu", 1),
+    )
+    return Problem(
+        batches, rows, labels[rows], pool, 10, (1, 8, 8), Task(**settings), 3, 0, batches.compute
+    )
+
+
+def choose(name: str, given: Problem, learned: Learned | None = None) -> np.ndarray:
+    """Rows that the strategy takes, in its order; the round's own checks of them have passed."""
+    entry, options = options_of(name)
+    scored = scores(name, given, learned)
+    selection = select(name, given, scored, entry, options, len(given.pool))
+    return given.pool[selection.positions]
+
+
+def scores(name: str, given: Problem, learned: Learned | None = None) -> Any:
+    """What the strategy's scorer gives its selector."""
+    entry, options = options_of(name)
+    learned = learned or catalogue.bind(entry.learner, options)(given)
+    pool = pool_of(given, learned, np.arange(len(given.pool)))
+    return catalogue.bind(entry.scorer, options)(pool)
+
+
+def first(labeled: int = LABELED, candidates: int = CANDIDATES, **task) -> Problem:
+    return problem(np.arange(labeled), np.arange(labeled, labeled + candidates), **task)
+
+
+@pytest.mark.parametrize("b", [1, CANDIDATES])
+@pytest.mark.parametrize("name", NAMES)
+def test_one_candidate_and_all_of_them(name, b):
+    given = first(query_size=b)
+    picks = choose(name, given)
+    assert len(set(picks.tolist())) == b
+    assert np.isin(picks, given.pool).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fewer_distinct_images_than_are_wanted(name):
+    """Three images, again and again; two of them are in the labeled set, too."""
+    images = digits()[0].copy()
+    images[LABELED : LABELED + CANDIDATES] = images[np.arange(CANDIDATES) % 3 + LABELED - 2]
+    given = problem(
+        np.arange(LABELED), np.arange(LABELED, LABELED + CANDIDATES), images, query_size=12
+    )
+    assert len(set(choose(name, given).tolist())) == 12
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_class_without_a_label(name):
+    labels = digits()[1]
+    without = np.flatnonzero(labels != 7)[:LABELED]
+    pool = np.setdiff1d(np.arange(80), without)
+    assert (labels[pool] == 7).any()
+    assert len(choose(name, problem(without, pool))) == B
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_of_one_class_only(name):
+    ones = np.flatnonzero(digits()[1] == 1)[:5]
+    assert len(choose(name, problem(ones, np.setdiff1d(np.arange(60), ones)))) == B
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chances_of_exactly_zero_and_one(name):
+    """A network that is sure of everything."""
+    given = first()
+    entry, options = options_of(name)
+    learned = catalogue.bind(entry.learner, options)(given)
+    with torch.no_grad():
+        for network in (learned.network, *learned.members):
+            network.classifier.weight.mul_(1e6)
+    pool = pool_of(given, learned, np.arange(CANDIDATES))
+    assert set(np.unique(pool.probabilities)) == {0.0, 1.0}
+    picks = choose(name, given, learned)
+    assert len(set(picks.tolist())) == B
+
+
+@pytest.fixture
+def reordered() -> tuple[Problem, Problem, np.ndarray]:
+    """A problem, the same with all images in another order, and where each row went."""
+    given, images = first(), digits()[0]
+    place = np.random.default_rng(4).permutation(len(images))
+    shuffled = np.empty_like(images)
+    shuffled[place] = images
+    moved = problem(place[given.rows], np.sort(place[given.pool]), shuffled)
+    return given, replace(moved, labels=given.labels), place
+
+
+@pytest.mark.parametrize("name", SCORES_WITHOUT_ORDER)
+def test_scores_do_not_depend_on_the_order_of_the_pool(name, reordered):
+    given, moved, place = reordered
+    there = np.searchsorted(moved.pool, place[given.pool])
+    assert (scores(name, moved)[there] == scores(name, given)).all()
+
+
+@pytest.mark.parametrize("name", PICKS_WITHOUT_ORDER)
+def test_choices_do_not_depend_on_the_order_of_the_pool(name, reordered):
+    given, moved, place = reordered
+    assert set(choose(name, moved).tolist()) == set(place[choose(name, given)].tolist())
