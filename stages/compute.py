@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from stages.errors import UserError
-from stages.process import without_garbage_collection
+from stages.process import keep_freed_memory, without_garbage_collection
 
 with without_garbage_collection():
     import torch
@@ -58,6 +58,8 @@ def configure(reproducible: str, device: str = "auto", threads: int = 0) -> Comp
         raise UserError("device is 'cuda', but torch sees no CUDA device; allowed here: auto, cpu")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
     torch.backends.nnpack.set_flags(False)  # it never serves float64, and complains on old CPUs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -19,6 +20,21 @@ def without_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a training step frees for the next step; glibc alone has this.
+
+    By default it gives blocks of 32 MiB and more, and the free end of the heap, back to the system,
+    which hands them out again page by page, zeroed: a third of a ResNet's training time on a CPU.
+    """
+    trim, mapped = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(trim, 512 * 2**20)
+    mallopt(mapped, 128 * 2**20)
 
 
 def leave() -> None:
