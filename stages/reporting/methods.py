@@ -36,9 +36,7 @@ PARAGRAPHS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("labels_needed",),
         """\
-- **Labels needed**: where the mean curve, straight between rounds, first reaches an accuracy
-  (Munjal et al. 2022, *Towards Robust and Reproducible Active Learning Using Neural Networks*,
-  compare annotation in this way).""",
+- **Labels needed**: where the mean curve, straight between rounds, first reaches an accuracy.""",
     ),
     (
         ("calibration",),
@@ -57,8 +55,8 @@ PARAGRAPHS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("selection",),
         """\
 - **Diversity, uncertainty, inconsistency** of the selected images: mean distance between their
-  embeddings, their mean entropy, and how the prediction varies under augmentation, as in Figure 2
-  of Li et al. 2022 (*An Empirical Study*).""",
+  embeddings, mean of 1 - max p, and mean total variation between the predictions with and without
+  augmentation, as in Figure 2 of Li et al. 2022 (*An Empirical Study*).""",
     ),
     (
         ("overlap", "overlap_rounds"),
