@@ -217,7 +217,7 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": "ten"}},
             "strategy.bald.passes is 'ten'",
-            ["int", "10"],
+            ["a whole number of 2 or more", "10"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": 2.5}},

@@ -24,9 +24,10 @@ def entries() -> str:
 
 def _entry(name: str, entry: Strategy) -> str:
     return (
-        f'- <a id="{name}"></a>**`{name}`** `{entry.formula}`\n'
+        f'- <a id="{name}"></a>**`{name}`**: `{entry.formula}`\n'
         f"  {entry.source}.\n"
-        f"  `{entry.learner}`, `{entry.scorer}`, `{entry.selector}`\n"
+        f"  Learner `{entry.learner}`, scorer `{entry.scorer}`,\n"
+        f"  selector `{entry.selector}`.\n"
     )
 
 

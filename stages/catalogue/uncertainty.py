@@ -88,7 +88,7 @@ ENTRIES: dict[str, Strategy] = {
         SUPERVISED,
         "stages.scorers.trivial:constant",
         TOP,
-        "uniform sampling",
+        "Uniform sampling",
         "baseline",
         "N",
         formula="every set of b candidates is as likely as any other",
