@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.catalogue import STRATEGIES, listing
+from stages.catalogue import STRATEGIES, Strategy, listing
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,3 +23,11 @@ def test_every_strategy_has_an_entry_with_formula_paper_and_code() -> None:
         )
         assert entry.family in row and entry.cost in row
         assert all(f"{key}: {value}" in row for key, value in entry.settings.items())
+
+
+def test_the_strategy_of_ones_own_on_the_page_is_one() -> None:
+    page = (ROOT / "docs/strategies.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    module: dict[str, object] = {}
+    exec(code, module)
+    assert isinstance(module["my_strategy"], Strategy)
