@@ -22,6 +22,7 @@ from stages.reporting import (
     present,
     records,
     tables,
+    tuned,
 )
 
 FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
@@ -52,7 +53,8 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     fingerprints = records.read_fingerprints(settings, root)
     manifests = records.read_manifests(settings, root)
     first = charts.read_first_selected(settings, root)
-    made = tables.build(rounds, full, settings, overlap.read_overlap(settings, root))
+    more = tuned.read_tuned(settings, root) | overlap.read_overlap(settings, root)
+    made = tables.build(rounds, full, settings, more)
     everything = made | {"fingerprints": fingerprints}
     titles = tables.TITLES
     outputs: dict[str, str | bytes] = {

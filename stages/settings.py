@@ -125,19 +125,15 @@ class Settings(Section):
         for key, values in lists.items():
             if not values:
                 raise UserError(f"strategy.{label}.{key} is []; allowed: a value, or candidates")
-            for value in values:
-                catalogue.complete(label, entry, {key: value})
-        return entry, catalogue.complete(label, entry, given)
+        complete = [catalogue.complete(label, entry, given | tried) for tried in _product(lists)]
+        return entry, complete[0] | {key: entry.settings[key] for key in lists}
 
     def grid(self, label: str) -> list[dict[str, Any]]:
         """All combinations of the settings that ``label`` gives as lists, in the order written.
 
         ``{alpha: [0.1, 0.5]}`` gives ``[{"alpha": 0.1}, {"alpha": 0.5}]``; no list gives ``[{}]``.
         """
-        lists = self._given(label)[2]
-        return [
-            dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())
-        ]
+        return _product(self._given(label)[2])
 
     def _given(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any], dict[str, list[Any]]]:
         """Entry, single settings as written, and lists of candidates where one value is due."""
@@ -168,6 +164,10 @@ class Settings(Section):
                 raise UserError(
                     f"{kind} {value!r} is not in params.yaml; {nearest(value, allowed)}"
                 )
+
+
+def _product(lists: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
 
 def load(path: Path | str = "params.yaml") -> Settings:
@@ -230,12 +230,13 @@ def _check(settings: Settings) -> None:
         entry, options = settings.chosen(label)
         samples = any(one.needs_dropout for one in [entry, *catalogue.consulted(options)])
         for name in settings.tasks:
-            wanted, drawn = settings.task[name].query_size, options.get("candidates", 0)
-            if 0 < drawn < wanted:
-                raise UserError(
-                    f"strategy.{label}.candidates is {drawn}, but task.{name}.query_size is "
-                    f"{wanted}; allowed: 0 (the whole pool), or {wanted} or more"
-                )
+            wanted = settings.task[name].query_size
+            for key in ("candidates", *entry.drawn):
+                if 0 < (drawn := options.get(key, 0)) < wanted:
+                    raise UserError(
+                        f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
+                        f"{wanted}; allowed: 0 (the whole pool), or {wanted} or more"
+                    )
             if samples and settings.task[name].model.dropout == 0:
                 raise UserError(
                     f"strategy {label!r} samples by dropout, but task.{name}.model."

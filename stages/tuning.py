@@ -27,12 +27,12 @@ def chosen(study: Settings, layout: Layout, task: str, strategy: str) -> dict[st
     grid = study.grid(strategy)
     totals = [0] * len(grid)
     for seed in study.seeds:
-        for at, right in enumerate(_right(layout.tuned(task, strategy, seed), grid)):
+        for at, right in enumerate(right_answers(layout.tuned(task, strategy, seed), grid)):
             totals[at] += right
     return grid[totals.index(max(totals))]
 
 
-def _right(path: Path, grid: list[dict[str, Any]]) -> list[int]:
+def right_answers(path: Path, grid: list[dict[str, Any]]) -> list[int]:
     """Right answers of each candidate, in the order of ``grid``."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -111,7 +111,7 @@ def test_training_is_balanced_cross_entropy_with_adam():
     inputs = np.concatenate([labeled, candidates])
     unlabeled = np.arange(100) >= 20
     model = discriminator._fresh(2, rng(3), EXACT)
-    discriminator._train(model, inputs, unlabeled, rng(), EXACT, 20, 0.002, 1.0)
+    discriminator._train(model, inputs, unlabeled, rng(), EXACT, 20, 1024, 0.002, 1.0)
     ours = torch.sigmoid(discriminator._margins(model, inputs, EXACT))
     torch.testing.assert_close(ours, by_torch(inputs, unlabeled, 20, 0.002), atol=2e-3, rtol=0)
 
@@ -124,7 +124,7 @@ def test_training_stops_once_it_is_accurate(monkeypatch):
     )
     inputs = np.concatenate([np.full((10, 2), -5.0), np.full((10, 2), 5.0)])
     model = discriminator._fresh(2, rng(), EXACT)
-    discriminator._train(model, inputs, np.arange(20) >= 10, rng(), EXACT, 400, 0.01, 0.98)
+    discriminator._train(model, inputs, np.arange(20) >= 10, rng(), EXACT, 400, 1024, 0.01, 0.98)
     assert 1 <= len(steps) < 50
 
 

@@ -36,6 +36,7 @@ def make_settings(
         tasks=list(tasks),
         strategies=list(strategies),
         seeds=list(seeds),
+        tuned=[],
         rounds=[
             SimpleNamespace(n=n, next=n + 1 if n + 1 < rounds else "end") for n in range(rounds)
         ],

@@ -217,17 +217,17 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": "ten"}},
             "strategy.bald.passes is 'ten'",
-            ["int", "10"],
+            ["a whole number of 2 or more", "10"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": 2.5}},
             "strategy.bald.passes is 2.5",
-            ["int"],
+            ["a whole number of 2 or more"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": True}},
             "strategy.bald.passes is True",
-            ["int"],
+            ["a whole number of 2 or more"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": -1}},
@@ -237,7 +237,7 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": 0}},
             "strategy.bald.passes is 0",
-            ["1"],
+            ["2"],
         ),
         (
             {"strategies": ["kmeans"], "strategy__kmeans": {"iterations": 0}},

@@ -20,7 +20,7 @@ NAN = float("nan")
 
 def make_settings(tasks, strategies, seeds, rounds=3, baseline="random", dataset="digits"):
     return SimpleNamespace(
-        tasks=list(tasks), strategies=list(strategies), seeds=list(seeds),
+        tasks=list(tasks), strategies=list(strategies), seeds=list(seeds), tuned=[],
         rounds=[SimpleNamespace(n=n, next=n + 1 if n + 1 < rounds else "end")
                 for n in range(rounds)],
         report=SimpleNamespace(margin=0.005, alpha=0.05, baseline=baseline),

@@ -247,11 +247,14 @@ def test_bad_files_are_named(study_copy, content, message):
         ({"strategy__mixed__alpha": []}, r"strategy.mixed.alpha is \[\]; allowed: a value"),
         (
             {"strategy__mixed__alpha": [0.5, 2]},
-            "strategy.mixed.alpha is 2; allowed: a float from 0",
+            "strategy.mixed.alpha is 2; allowed: a number from 0 to 1, such",
         ),
-        ({"strategy__mixed__alpha": [0.5, "x"]}, "strategy.mixed.alpha is 'x'; allowed: a float"),
+        ({"strategy__mixed__alpha": [0.5, "x"]}, "strategy.mixed.alpha is 'x'; allowed: a number"),
         ({"strategy__mixed__alfa": [0.5]}, "strategy.mixed: unknown key 'alfa'; did you mean 'alp"),
-        ({"strategy__mixed__gamma": [0, 1]}, "strategy.mixed.gamma is 0; allowed: a int of 1 or"),
+        (
+            {"strategy__mixed__gamma": [0, 1]},
+            "strategy.mixed.gamma is 0; allowed: a whole num",
+        ),
         ({"strategy__mixed__diversity": "far"}, "strategy.mixed.diversity is 'far'; allowed: disc"),
         ({"task__digits__split__validation": 0}, "tuned: 'mixed' is tuned on validation rows, but"),
     ],

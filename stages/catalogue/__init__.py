@@ -11,11 +11,10 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
-from stages.catalogue import diversity, hybrid, uncertainty
+from stages.catalogue import bounds, diversity, hybrid, uncertainty
 from stages.catalogue.strategy import SUPERVISED, TOP, Strategy
 from stages.errors import UserError, nearest
 
@@ -72,7 +71,7 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
     """The settings of an entry with defaults filled in, and those of EVERYWHERE that are given.
 
     Raises:
-        UserError: an unknown key, or a value of another kind than the default's.
+        UserError: an unknown key, or a value of another kind than the default's or out of bounds.
     """
     for key, value in given.items():
         if key not in entry.settings and key not in EVERYWHERE:
@@ -82,21 +81,10 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
         if isinstance(default, list):
             _check_names(f"strategy.{label}.{key}", value, entry)
             continue
-        numbers = isinstance(default, (int, float)) and not isinstance(default, bool)
-        kind = (int, float) if isinstance(default, float) else type(default)
-        least, most = entry.least.get(key, 0), entry.most.get(key, math.inf)
-        if not isinstance(value, kind) or (
-            numbers and (isinstance(value, bool) or not least <= value <= most)
-        ):
-            span = f" from {least} to {most}" if key in entry.most else f" of {least} or more"
-            raise UserError(
-                f"strategy.{label}.{key} is {value!r}; allowed: a "
-                f"{type(default).__name__}{span if numbers else ''} such as {default!r}"
-            )
-        choices = entry.choices.get(key)
-        if choices and value not in choices:
-            raise UserError(f"strategy.{label}.{key} is {value!r}; {nearest(value, choices)}")
-    return {**entry.settings, **given}
+        bounds.check(f"strategy.{label}.{key}", key, value, default, entry)
+    settings = {**entry.settings, **given}
+    bounds.check_order(f"strategy.{label}", settings, entry)
+    return settings
 
 
 def _check_names(where: str, names: Any, entry: Strategy) -> None:
@@ -129,25 +117,3 @@ def bind(path: str, settings: dict[str, Any]) -> Callable[..., Any]:
     function = load(path)
     names = inspect.signature(function).parameters
     return functools.partial(function, **{k: v for k, v in settings.items() if k in names})
-
-
-def table() -> str:
-    """The catalogue as a Markdown table: what docs/strategies.md shows."""
-    heads = ["strategy", "family", "learner", "scorer", "selector", "cost", "settings", "source"]
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    for name, entry in STRATEGIES.items():
-        scorer, selector = (path.rpartition(":")[2] for path in (entry.scorer, entry.selector))
-        learner = entry.learner.partition(":")[0].rpartition(".")[2]
-        options = ", ".join(f"{key}: {value}" for key, value in entry.settings.items())
-        row = (
-            f"`{name}`",
-            entry.family,
-            learner,
-            scorer,
-            selector,
-            entry.cost,
-            options,
-            entry.source,
-        )
-        lines.append(f"| {' | '.join(row)} |")
-    return "\n".join(lines) + "\n"

@@ -1,5 +1,5 @@
-"""`python -m stages.catalogue` prints the catalogue as a Markdown table."""
+"""`python -m stages.catalogue` prints the catalogue in Markdown."""
 
-from stages.catalogue import table
+from stages.catalogue.listing import page
 
-print(table(), end="")
+print(page(), end="")

@@ -19,7 +19,7 @@ class Strategy:
         learner: import path of how a model is trained in one round.
         scorer: import path of what is computed over the pool; higher is more wanted.
         selector: import path of which candidates are taken.
-        source: the paper, and the equation where it has one.
+        source: the paper, and the place in it.
         family: uncertainty, diversity, hybrid or baseline.
         cost: of scoring and selecting, beyond one pass of the network over the pool, in N
             (candidates), L (labeled), b (selected), D (embedding size), C (classes), T (passes or
@@ -29,7 +29,14 @@ class Strategy:
         needs_dropout: whether the model must have a dropout layer.
         least: the smallest value of a number, where that is not 0.
         most: the largest value of a number, where there is one.
+        above: what a number must exceed, in place of ``least``.
+        below: what a number must stay under, in place of ``most``.
+        zero: numbers that may be 0 although that is outside their bounds.
+        even: numbers that must be even.
+        drawn: numbers of candidates: 0, or the size of a query or more.
+        ordered: pairs of settings of which the first is at most the second.
         choices: the values of a word.
+        formula: what is selected, in symbols or words.
     """
 
     learner: str
@@ -43,3 +50,10 @@ class Strategy:
     least: dict[str, float] = field(default_factory=dict)
     most: dict[str, float] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    above: dict[str, float] = field(default_factory=dict)
+    below: dict[str, float] = field(default_factory=dict)
+    zero: tuple[str, ...] = ()
+    even: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+    ordered: tuple[tuple[str, str], ...] = ()
+    formula: str = ""

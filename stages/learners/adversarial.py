@@ -18,7 +18,7 @@ from stages.selectors.adversarial import IMAGES, ROWS
 def train(problem: Problem, train_on_adversarial: bool = False) -> Learned:
     """Train as :func:`supervised.train` does, on the labeled set and what earlier rounds handed on.
 
-    Ducoffe & Precioso 2018, Algorithm 1: the adversarial image of a selected image has the label
+    Ducoffe & Precioso 2018 (DFAL): the adversarial image of a selected image has the label
     that was bought for the latter. It is augmented like any other image.
 
     Raises:

@@ -13,7 +13,7 @@ def train(problem: Problem, members: int = 5) -> Learned:
 
     Each has an initialisation, an order of batches, augmentations and dropout masks of its own. The
     committee only chooses; the model that is evaluated is no member, so its result is that of every
-    other strategy (Beluch et al. 2018, section 3; 5 members there and in Munjal et al. 2022).
+    other strategy (Beluch et al. 2018; 5 members there and in Munjal et al. 2022).
 
     Raises:
         UserError: training diverged (weights are no longer finite).

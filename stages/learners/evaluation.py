@@ -35,7 +35,8 @@ def measure(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, A
     Returns:
         test: N; correct: how many are right; accuracy: their share; per_class_test and
         per_class_correct: counts by true class; nll: mean negative log-likelihood, nats; ece:
-        expected calibration error, 15 equal bins (Guo et al. 2017, eq. 3). Rounded to 6 decimals.
+        expected calibration error, sum over 15 equal bins of confidence of (size / N) |accuracy -
+        confidence| (Guo et al. 2017). Rounded to 6 decimals.
     """
     predicted = logits.argmax(1)
     right = predicted == labels

@@ -18,7 +18,7 @@ ISOLATED = 1e-6
 
 
 class Graph:
-    """A = D^-1 (S S^T - diag) + I of Caramalau et al. 2021, eq. (2), D the sums of rows.
+    """A = D^-1 (S S^T - diag) + I of Caramalau et al. 2021, D the sums of rows.
 
     Products with it take 4 N D operations a column, and the memory of S. Under ``exact`` no sum is
     rounded. A node whose similarities add up to nothing (zero features) keeps its self-loop alone.
@@ -78,7 +78,7 @@ class _Propagate(Function):
 
 
 class GCN(nn.Module):
-    """sigmoid(A ReLU(A V W_0 + b_0) W_1 + b_1) of Caramalau et al. 2021, eq. (3).
+    """sigmoid(A ReLU(A V W_0 + b_0) W_1 + b_1) of Caramalau et al. 2021.
 
     Args:
         size: D of the node features V.

@@ -13,9 +13,9 @@ from stages.reporting.findings import (
     main_findings,
 )
 from stages.reporting.markdown_tables import generic, table
-from stages.reporting.methods import METHODS
+from stages.reporting.methods import methods
 from stages.reporting.present import Shown, legend
-from stages.reporting.tables import AUBC, FULL_ROW, csv_path, fixed
+from stages.reporting.tables import AUBC, FULL_ROW, TITLES, csv_path, fixed
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
 
 MOST_BUDGETS = 7
@@ -77,6 +77,11 @@ def _what_was_run(tables: dict, settings, manifests: dict) -> list[str]:
         f"- **Level** alpha = {settings.report.alpha:g}; **margin** of a win = "
         f"{settings.report.margin:g} in AUBC.",
     ]
+    if "tuned" in tables:
+        lines.append(
+            f"- **Tuned** ({len(settings.tuned)}): "
+            f"{listing(settings.tuned, most=len(settings.tuned))}; see *{TITLES['tuned'][0]}*."
+        )
     rows = []
     for task in settings.tasks:
         counts = sorted(tables["curve"].query("task == @task")["labeled"].unique())
@@ -347,7 +352,7 @@ def page(
         "## What could not be computed, and cautions",
         "\n".join(f"- {note}" for note in notes) or "Everything could be computed.",
         "## Measures and tests",
-        METHODS,
+        methods(tables),
         *_provenance(fingerprints, manifests, settings),
     ]
     return "\n\n".join(blocks) + "\n"

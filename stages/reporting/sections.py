@@ -10,7 +10,7 @@ import pandas as pd
 from stages.reporting import charts, html
 from stages.reporting.diagrams import pair_matrix
 from stages.reporting.findings import count
-from stages.reporting.methods import METHODS
+from stages.reporting.methods import methods
 from stages.reporting.present import Shown
 from stages.reporting.tables import AUBC, FULL_ROW
 
@@ -238,6 +238,6 @@ def tables(material: Material) -> str:
         )
     parts.append(
         '<details id="methods"><summary>Measures and tests in words</summary>'
-        f"{html.blocks(METHODS)}</details></section>"
+        f"{html.blocks(methods(material.tables))}</details></section>"
     )
     return "\n".join(parts)

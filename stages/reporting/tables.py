@@ -187,7 +187,7 @@ def build(
     rounds: pd.DataFrame,
     full: pd.DataFrame,
     settings,
-    overlap: dict[str, pd.DataFrame] | None = None,
+    more: dict[str, pd.DataFrame] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """All tables of a report.
 
@@ -195,7 +195,7 @@ def build(
         rounds, full: as of `records.read_rounds` and `records.read_full`.
         settings: with `tasks`, `strategies`, `seeds`, `task` and `report` (`margin`, `alpha`,
             `baseline`).
-        overlap: as of `overlap.read_overlap`.
+        more: further tables, as of `overlap.read_overlap` and `tuned.read_tuned`.
 
     Returns:
         Name -> DataFrame, unrounded, rows in the order of the settings; the names are those of
@@ -219,7 +219,7 @@ def build(
         "win_tie_loss": win_tie_loss(means, settings.report.margin),
     }
     made |= measured.build(rounds, curve, baseline)
-    made |= {name: table for name, table in (overlap or {}).items() if len(table)}
+    made |= {name: table for name, table in (more or {}).items() if len(table)}
     made |= {
         "tests": tests_table(assumptions, settings),
         "assumptions": assumptions,
@@ -229,7 +229,7 @@ def build(
         "verdicts": held,
     }
     pairs = list(combinations(strategies, 2))
-    more = {
+    rest = {
         "verdict_lists": tested.verdict_lists(held),
         "paired_tasks": paired_table(means, pairs, alpha) if len(tasks) > 1 else pd.DataFrame(),
         "paired_seeds": tested.paired_seeds(runs, tasks, alpha),
@@ -239,7 +239,7 @@ def build(
         "seeds_needed": tested.planning_table(runs, tasks, baseline, alpha),
         "literature": literature_table(made, settings),
     }
-    return made | {name: table for name, table in more.items() if len(table)}
+    return made | {name: table for name, table in rest.items() if len(table)}
 
 
 def fixed(value: float, decimals: int, missing: str = NOT_AVAILABLE) -> str:

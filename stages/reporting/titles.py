@@ -7,6 +7,17 @@ TITLES: dict[str, tuple[str, str]] = {
     ),
     "aubc": ("AUBC and final accuracy of every run", ""),
     "summary": ("AUBC and final accuracy", "Mean ± sample standard deviation over seeds."),
+    "tuned": (
+        "Settings chosen on the validation set",
+        "validation: accuracy of the chosen candidate on the validation set, mean ± std over "
+        "seeds; candidates: each with its mean accuracy. The most right answers over all seeds are "
+        "taken, the first of equals. It is the best of several on these images, so it promises a "
+        "little too much.",
+    ),
+    "tuned_candidates": (
+        "Candidates on the validation set, seed by seed",
+        "validation: accuracy on validation_images images after the last round.",
+    ),
     "win_tie_loss": (
         "Win, tie, loss over tasks",
         "Every strategy against every other on mean AUBC; points are 2 × wins + ties. A missing "

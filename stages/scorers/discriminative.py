@@ -18,7 +18,7 @@ from stages.scorers.pool import Pool
 from stages.selectors.top import top
 
 WIDTH = 256
-BATCH = 1024
+BLOCK = 10_000
 NOT_SEEN = -1.0
 
 
@@ -27,21 +27,23 @@ def discriminative(
     mini_queries: int = 10,
     ratio: int = 10,
     epochs: int = 500,
+    batch_size: int = 1024,
     learning_rate: float = 0.0002,
     accuracy: float = 0.98,
 ) -> np.ndarray:
-    """Gissin & Shalev-Shwartz 2019, section 3: the chance of being unlabeled, by a new classifier.
+    """Gissin & Shalev-Shwartz 2019: the chance of being unlabeled, by a new classifier.
 
     b is taken in mini-queries. In each, a multilayer perceptron (three hidden layers of 256, ReLU,
-    no regularisation, Adam, batches of 1024, classes weighted to balance) learns to tell the
-    embeddings of labeled images, and of those taken before, from ``ratio`` times as many unlabeled
-    ones drawn at random; it stops once its accuracy over an epoch exceeds ``accuracy``. Of the
-    drawn ones those most surely unlabeled are taken.
+    no regularisation, Adam, classes weighted to balance) learns to tell the embeddings of labeled
+    images, and of those taken before, from ``ratio`` times as many unlabeled ones drawn at random;
+    it stops once its accuracy over an epoch, unweighted, exceeds ``accuracy``. Of the drawn ones
+    those most surely unlabeled are taken.
 
     Args:
         mini_queries: how many; each takes its share of b.
         ratio: unlabeled ones drawn for each labeled one (at least the share); 0: all.
         epochs: at most.
+        batch_size: of the classifier's training.
         learning_rate: of Adam.
         accuracy: where training stops.
 
@@ -77,7 +79,9 @@ def discriminative(
         inputs = np.concatenate([labeled, pool.embeddings[free]])
         model = _fresh(inputs.shape[1], initial, compute)
         unlabeled = np.arange(len(inputs)) >= len(labeled)
-        _train(model, inputs, unlabeled, batches, compute, epochs, learning_rate, accuracy)
+        _train(
+            model, inputs, unlabeled, batches, compute, epochs, batch_size, learning_rate, accuracy
+        )
         margins = _margins(model, inputs[len(labeled) :], compute)
         chances = sigmoid(margins).cpu().numpy().astype(np.float64)
         best = top(margins.double().cpu().numpy(), share, subset)
@@ -105,6 +109,7 @@ def _train(
     rng: np.random.Generator,
     compute: Compute,
     epochs: int,
+    batch_size: int,
     learning_rate: float,
     accuracy: float,
 ) -> None:
@@ -115,7 +120,7 @@ def _train(
     trainer = Trainer(model, learning_rate)
     for _ in range(epochs):
         right = 0
-        for batch in batches_of(rng.permutation(len(inputs)), BATCH):
+        for batch in batches_of(rng.permutation(len(inputs)), batch_size):
             rows = torch.from_numpy(batch).to(compute.device)
             margins = _margin(model(values[rows]))
             trainer.step(logistic(margins, targets[rows], weights[rows] / len(batch)))
@@ -133,5 +138,5 @@ def _margin(logits: Tensor) -> Tensor:
 @torch.no_grad()
 def _margins(model: nn.Module, inputs: np.ndarray, compute: Compute) -> Tensor:
     """The same of many inputs, in blocks, shape (N,)."""
-    parts = slices(len(inputs), 10 * BATCH)
+    parts = slices(len(inputs), BLOCK)
     return torch.cat([_margin(model(tensor(inputs[part], compute))) for part in parts])

@@ -64,7 +64,7 @@ def posterior_variance(pool: np.ndarray, labeled: np.ndarray, jitter: float = 1e
 
     Args:
         jitter: added to the diagonal of K, which without it has no inverse where two labeled rows
-            coincide (Rasmussen & Williams 2006, section 3.4.3); the paper does not say.
+            coincide; the paper does not say.
 
     Raises:
         UserError: an embedding is not finite.

@@ -26,7 +26,7 @@ def gradient_factors(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """The gradient embedding of BADGE in two factors: p - onehot(argmax p), (N, C), and z, (N, D).
 
     The gradient of the cross-entropy against the predicted class with respect to the classifier's
-    weights is their outer product (Ash et al. 2020, eq. 1); it is never written out.
+    weights is their outer product (Ash et al. 2020); it is never written out.
     """
     errors = pool.probabilities.copy()
     errors[np.arange(len(errors)), errors.argmax(1)] -= 1

@@ -47,16 +47,16 @@ def uncertain(
     margin: float = 0.1,
     rule: str = "nearest",
 ) -> np.ndarray:
-    """UncertainGCN, Caramalau et al. 2021, section 3.2, shape (N,); -2 outside the subset.
+    """UncertainGCN, Caramalau et al. 2021, shape (N,); -2 outside the subset.
 
     ``nearest`` wants the chance of being labeled close to ``margin``: -|margin - f|. That is what
     the authors' code selects and what the text says (a margin near 0 for the least labeled);
-    ``farthest`` is eq. (7) as printed, argmax |margin - f|.
+    ``farthest`` is the formula as printed, argmax |margin - f|.
 
     Args:
         subset: candidates drawn as nodes; 0: all.
         hidden, dropout, epochs, learning_rate, weight_decay: of the GCN and of Adam.
-        loss_weight: lambda of eq. (5), on the unlabeled nodes.
+        loss_weight: lambda, on the unlabeled nodes.
         margin: s_margin.
         rule: ``nearest`` or ``farthest``.
 
@@ -82,7 +82,7 @@ def core(
     weight_decay: float = 0.0005,
     loss_weight: float = 1.2,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """CoreGCN, Caramalau et al. 2021, eq. (6): features for k-center greedy.
+    """CoreGCN, Caramalau et al. 2021: features for k-center greedy.
 
     The outputs of the GCN's first layer, as the paper says (its released code goes on with the
     features that it put into the GCN). Settings as in :func:`uncertain`.
@@ -106,7 +106,7 @@ def train(
     weight_decay: float,
     loss_weight: float,
 ) -> Trained:
-    """Train the GCN on all nodes at once with eq. (5), labeled nodes against unlabeled ones.
+    """Train the GCN on all nodes at once, labeled nodes against unlabeled ones (:func:`_fit`).
 
     Raises:
         UserError: training diverged, b is larger than N, ``subset`` is below b, or ``dropout`` is
@@ -154,7 +154,7 @@ def _fit(
     dropout: float,
     rng: np.random.Generator,
 ) -> None:
-    """Eq. (5): -mean log f over labeled nodes - lambda mean log(1 - f) over unlabeled ones."""
+    """-mean log f over labeled nodes - lambda mean log(1 - f) over unlabeled ones."""
     known = int(labeled.sum())
     unknown = len(labeled) - known
     propagated = graph.forward(graph.rows)  # A V never changes

@@ -111,7 +111,7 @@ def gradient_norm_of(p_N_C: np.ndarray, x_N_D: np.ndarray) -> np.ndarray:
     """|p - onehot(argmax p)| |x|: length of BADGE's gradient embedding, in [0, sqrt(2) |x|], (N,).
 
     The gradient of the cross-entropy against the predicted class with respect to the classifier's
-    weights (Ash et al. 2020, eq. 1): a lower bound of its length under the unknown label (their
+    weights (Ash et al. 2020): a lower bound of its length under the unknown label (their
     proposition 1).
     """
     top = p_N_C.argmax(1)[:, None]

@@ -68,7 +68,7 @@ class Advised:
 
 
 def reward(bandit: Bandit, right: np.ndarray, horizon: int) -> float:
-    """Importance-weighted accuracy (Hsu & Lin 2015, eq. 1): sum_t [right_t] / q_t / (n T).
+    """Importance-weighted accuracy (Hsu & Lin 2015): sum_t [right_t] / q_t / (n T).
 
     Args:
         right: whether the newest model is right about each of ``bandit.rows``, bool, shape (t,).

@@ -20,11 +20,11 @@ def greedy(
     """Kirsch et al. 2019, Algorithm 1: argmax_x I(y_taken, y_x; weights), b times.
 
     The joint entropy is a sum over all configurations of labels while ``samples`` holds them, then
-    over ``samples`` drawn ones (their eqs. 12 to 14). Which candidate is best is found without
-    looking at each: means over groups of configurations bound the mutual information from above,
-    and only what a bound leaves open is computed. The choice is that of a full search. Mutual
-    information with T passes is log T at most: beyond that batches become arbitrary, so ``passes``
-    has to grow with b.
+    over ``samples`` drawn ones (40,000 in the authors' code). Which candidate is best is found
+    without looking at each: means over groups of configurations bound the mutual information from
+    above, and only what a bound leaves open is computed. The choice is that of a full search.
+    Mutual information with T passes is log T at most: beyond that batches become arbitrary, so
+    ``passes`` has to grow with b.
 
     Args:
         p_T_N_C: class probabilities of T dropout passes, float64.

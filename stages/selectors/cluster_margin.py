@@ -39,7 +39,7 @@ def cluster_margin(
     cluster_size: float = 10.0,
     part: int = 2000,
 ) -> Selection:
-    """Citovsky et al. 2021, Algorithm 1: the margin_factor b (k_m) candidates with the smallest
+    """Citovsky et al. 2021 (Cluster-Margin): the margin_factor b (k_m) candidates with the smallest
     margin, then round-robin over their clusters (:func:`round_robin`).
 
     The clusters are those of the first round for the whole run; the carry hands them on.

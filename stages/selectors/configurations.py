@@ -59,8 +59,7 @@ def extend(
     """The configurations with one more candidate.
 
     All of them while they are at most ``samples``, then ``samples`` drawn ones (Kirsch et al. 2019,
-    section 3.3 and its efficient implementation): of each pass equally many, extended label by
-    label.
+    on the efficient implementation): of each pass equally many, extended label by label.
 
     Args:
         taken: probabilities (T, C) of every candidate taken, the new one last.

@@ -30,7 +30,7 @@ def robust(
     """Sener & Savarese 2018, Algorithm 2: the smallest radius at which b balls are enough.
 
     The greedy start (Algorithm 1) gives a radius that b centres do for, and half of a distance of
-    its sequence one that none do for; between them ``steps`` bisections ask the program of eq. (5),
+    its sequence one that none do for; between them ``steps`` bisections ask the program Feasible,
     see :class:`stages.selectors.cover.Cover`. Up to ``outliers`` of all points may stay open.
 
     A radius whose program is not solved within ``nodes``, ``nonzeros`` and ``programs`` counts as

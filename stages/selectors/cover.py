@@ -44,7 +44,7 @@ class Limits:
 
 
 class Cover:
-    """Sener & Savarese 2018, eq. (5): Feasible(b, s_0, radius, budget).
+    """Sener & Savarese 2018, the program Feasible(b, s_0, radius, budget) of robust k-center.
 
     The program of the paper, with its trivial variables taken out: u_j is 1 for a centre j, x_i is
     1 for an outlier i; each point has a centre within the radius or is an outlier; b centres and at

@@ -19,7 +19,7 @@ def weighted_kmeans(
     beta: float = 10.0,
     iterations: int = 20,
 ) -> np.ndarray:
-    """Zhdanov 2019, Algorithm 1: keep the beta b most informative, k-means weighted by
+    """Zhdanov 2019: keep the beta b most informative, k-means weighted by
     informativeness into b clusters, take the nearest different candidate to each centre.
 
     Exact up to the grid of grid.py. Where all informativeness is 0, all weights are equal.

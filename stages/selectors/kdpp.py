@@ -28,9 +28,9 @@ def sample(
 ) -> np.ndarray:
     """Draw a set Y of b candidates with probability det(L_Y) / sum over all sets of that size.
 
-    Kulesza & Taskar 2011, k-DPPs: Fixed-Size Determinantal Point Processes, section 3.1 (Kulesza &
-    Taskar 2012, Algorithm 8), in the dual representation (2012, section 3.3): L = B B^T is never
-    written out, only C = B^T B, R x R. The draw is exact for this L.
+    Kulesza & Taskar 2011, k-DPPs: Fixed-Size Determinantal Point Processes, in the dual
+    representation (Kulesza & Taskar 2012): L = B B^T is never written out, only C = B^T B, R x R.
+    The draw is exact for this L.
 
     The rank of L bounds b. ``linear`` is L = X X^T of the embeddings themselves, of rank D or less.
     ``rbf`` is exp(-gamma |x - x'|^2) as in Biyik et al. 2019, by R random Fourier features (Rahimi
@@ -119,7 +119,7 @@ def _spectrum(features: np.ndarray, rows: Features, rank: int) -> tuple[np.ndarr
 def log_elementary_symmetric(logs: np.ndarray, k: int) -> np.ndarray:
     """log e_l of the first n numbers, shape (len(logs) + 1, k + 1), from their logarithms.
 
-    Kulesza & Taskar 2012, Algorithm 7: e_l^n = e_l^(n-1) + lambda_n e_(l-1)^(n-1). In logarithms,
+    Kulesza & Taskar 2012: e_l^n = e_l^(n-1) + lambda_n e_(l-1)^(n-1). In logarithms,
     because e_l of a few hundred eigenvalues leaves the range of float64.
     """
     table = np.full((len(logs) + 1, k + 1), -np.inf)

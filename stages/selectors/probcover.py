@@ -19,7 +19,7 @@ def covering(
     purity: float = 0.95,
     subset: int = 0,
 ) -> np.ndarray:
-    """Yehuda et al. 2022, Algorithm 1: greedy maximum coverage by balls of radius ``delta``.
+    """Yehuda et al. 2022 (ProbCover): greedy maximum coverage by balls of radius ``delta``.
 
     A ball around x covers every point at a distance below ``delta``. Points that a labeled one
     covers are covered from the start; then the candidate that covers the most uncovered points is
@@ -56,7 +56,7 @@ def covering(
 
 
 def purest_radius(points: Points, labels: np.ndarray, purity: float) -> float:
-    """The squared radius, in units of ``points``, of Yehuda et al. 2022, section 3.3.
+    """The squared radius, in units of ``points``, at which Yehuda et al. 2022 cover.
 
     A ball is pure if all it covers has the (pseudo-)label of its centre: as long as the radius is
     at most the distance to the nearest point with another label. The largest radius that leaves a

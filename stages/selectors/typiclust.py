@@ -22,15 +22,14 @@ def typical(
     neighbours: int = 20,
     iterations: int = 20,
 ) -> np.ndarray:
-    """Hacohen et al. 2022, Algorithm 1, on the embeddings of the round's network.
+    """Hacohen et al. 2022 (TypiClust), on the embeddings of the round's network.
 
     Pool and labeled set together are clustered into min(L + b, ``clusters``). Clusters are taken in
     order of how many labels they hold (few first), then of their size (large first), one candidate
     each, over again while candidates are left; clusters of 5 or fewer members come last. The
-    candidate is the one of the highest typicality, 1 / (mean distance to its nearest neighbours)
-    (eq. 1), among the cluster's candidates not yet taken. As in the authors' code, rows are divided
-    by their length first, and a cluster of m candidates counts min(``neighbours``, m // 2)
-    neighbours.
+    candidate is the one of the highest typicality, 1 / (mean distance to its nearest neighbours),
+    among the cluster's candidates not yet taken. As in the authors' code, rows are divided by their
+    length first, and a cluster of m candidates counts min(``neighbours``, m // 2) neighbours.
 
     The paper takes self-supervised embeddings; a scorer that gives such arrays can stand before
     this selector.

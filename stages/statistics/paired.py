@@ -133,8 +133,8 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 def penalty_matrix(cells: Sequence[np.ndarray], alpha: float = 0.05) -> tuple[np.ndarray, ...]:
     """In which share of all (task, budget) cells does one strategy beat another?
 
-    Ash et al. 2020, "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds",
-    section 4: i beats j in a cell where a two-sided paired t test over seeds has p < alpha and
+    Ash et al. 2020, "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds":
+    i beats j in a cell where a two-sided paired t test over seeds has p < alpha and
     the mean of i is higher. Cells without a test (fewer than two common seeds, or differences
     without variance) count as not beaten.
 
