@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from stages.errors import UserError
 from stages.process import keep_freed_memory, without_garbage_collection
 
@@ -42,6 +44,17 @@ class Compute:
         return make_exact(network) if self.exact else network
 
 
+def limit_threads(threads: int) -> None:
+    """Of torch, and of NumPy's, SciPy's and faiss's libraries, loaded or not yet.
+
+    Where rounds grow side by side, more threads than cores wait for each other, busily.
+    """
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
 def configure(reproducible: str, device: str = "auto", threads: int = 0) -> Compute:
     """Set torch up for one process.
 
@@ -61,7 +74,7 @@ def configure(reproducible: str, device: str = "auto", threads: int = 0) -> Comp
     if device == "cpu":
         keep_freed_memory()
     if threads:
-        torch.set_num_threads(threads)
+        limit_threads(threads)
     torch.backends.nnpack.set_flags(False)  # it never serves float64, and complains on old CPUs
     torch.backends.cudnn.benchmark = reproducible == "off"
     if reproducible == "off":

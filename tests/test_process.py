@@ -7,8 +7,10 @@ import resource
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from stages import process
+from stages.compute import configure
 
 
 def faults(size: int) -> int:
@@ -32,3 +34,14 @@ def test_a_c_library_without_it_is_fine(monkeypatch):
 
     monkeypatch.setattr(process.ctypes, "CDLL", none)
     process.keep_freed_memory()
+
+
+def test_threads_are_those_of_all_libraries(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    configure("portable", "cpu", 1)
+    import faiss  # noqa: F401
+    import scipy.linalg  # noqa: F401
+
+    assert torch.get_num_threads() == 1
+    assert {library["num_threads"] for library in threadpool_info()} == {1}
