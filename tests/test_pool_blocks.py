@@ -1,4 +1,4 @@
-"""What a pool computes in blocks: the same numbers, in little memory, by one pass over the images."""
+"""What a pool computes in blocks: the same numbers, little memory, one pass over images."""
 
 from __future__ import annotations
 
