@@ -15,7 +15,8 @@ MARGIN = 1e-6  # relative: float64 sums of a bound are off by 1e-12
 
 
 class Search:
-    """Weighting-based local search (Gao, Weise & Li 2015, RWLS, without its configuration checking).
+    """Weighting-based local search: RWLS of Gao, Yao, Weise & Li 2015, without its tabu by
+    configurations.
 
     Each uncovered row has a weight that grows by one with every move that leaves it uncovered. A
     move takes out the column that is missed least, the oldest of equals, and brings in, for an
