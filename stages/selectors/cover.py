@@ -70,9 +70,9 @@ class Cover:
     1987). No answer for some of the points means none for all, and an answer that serves all is
     one: the verdict is that of the whole program.
 
-    Each program is answered by the first of three that can: a local search finds centres
-    (:class:`stages.selectors.set_cover.Search`), prices prove that there are none
-    (:func:`stages.selectors.set_cover.needs_more`), or branch and bound does either.
+    Each program is answered by the first of three that can: prices prove that there are no centres
+    (:func:`stages.selectors.set_cover.needs_more`), branch and bound decides either way, or a local
+    search finds some (:class:`stages.selectors.set_cover.Search`).
 
     Args:
         points: the pool.
@@ -115,18 +115,12 @@ class Cover:
         # What is drawn for one radius must not depend on how soon another one was decided.
         rng = self.rng.spawn(1)[0]
         rows = self.rows[self.to_labeled[self.rows] > radius]
-        for at in range(self.limits.programs):
+        for _ in range(self.limits.programs):
             self.limits.left()
             matrix, columns = self._matrix(rows, radius)
-            if at == 0 and needs_more(matrix, self.b, self.budget):
-                return None
-            found = self._search(matrix, columns, start, rng)
+            found = self._answer(matrix, columns, start, rng)
             if found is None:
-                if needs_more(matrix, self.b, self.budget):
-                    return None
-                found = self._solve(matrix, columns)
-                if found is None:
-                    return None
+                return None
             start = found
             nearest = self.reach(found)
             open_ = np.flatnonzero(nearest > radius)
@@ -170,6 +164,24 @@ class Cover:
             if len(chosen) >= self.b // 5:
                 break
         return open_[chosen]
+
+    def _answer(
+        self, matrix: csr_array, columns: np.ndarray, start: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray | None:
+        """Centres for these rows alone; None: there are none.
+
+        Raises:
+            Undecided: neither was found.
+        """
+        if needs_more(matrix, self.b, self.budget):
+            return None
+        try:
+            return self._solve(matrix, columns)
+        except Undecided:
+            found = self._search(matrix, columns, start, rng)
+            if found is None:
+                raise
+            return found
 
     def _search(
         self, matrix: csr_array, columns: np.ndarray, start: np.ndarray, rng: np.random.Generator
