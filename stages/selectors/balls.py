@@ -27,25 +27,29 @@ class Balls:
         self.exact = points.coordinates
         self.norms = np.einsum("nd,nd->n", self.exact, self.exact)
         count, size = self.exact.shape
-        # Their product is x . y - |y|^2 / 2.
-        self._left, self._right = np.empty((2, count, size + 1), np.float32)
-        self._left[:, :size] = self._right[:, :size] = self.exact
-        self._left[:, size], self._right[:, size] = -0.5, self.norms
+        self._wide = np.empty((count, size + 1), np.float32)
+        self._wide[:, :size], self._wide[:, size] = self.exact, self.norms
         self.slack = 2 * (size + 9) * 2.0**-24 * float(self.norms.max(initial=0))
 
     def __len__(self) -> int:
         return len(self.norms)
 
-    def among(self, rows: np.ndarray) -> Balls:
+    def among(self, rows: np.ndarray | slice) -> Balls:
         """These points alone."""
         result = object.__new__(Balls)
         result.exact, result.norms, result.slack = self.exact[rows], self.norms[rows], self.slack
-        result._left, result._right = self._left[rows], self._right[rows]
+        result._wide = self._wide[rows]
         return result
+
+    def _products(self, rows: np.ndarray | slice, others: np.ndarray) -> np.ndarray:
+        """x . y - |y|^2 / 2 of these rows x and rows (y, |y|^2), float32."""
+        left = self._wide[rows].copy()
+        left[:, -1] = -0.5
+        return left @ others.T
 
     def half_squares(self, rows: slice, columns: slice) -> np.ndarray:
         """Half of the squared distances, each to within the slack, float32."""
-        values = self._left[rows] @ self._right[columns].T
+        values = self._products(rows, self._wide[columns])
         return np.subtract(self.norms[rows, None].astype(np.float32) / 2, values, out=values)
 
     def hold(
@@ -53,7 +57,7 @@ class Balls:
     ) -> np.ndarray:
         """Whether the squared distances of these rows to ``columns`` of ``others`` are below
         ``radius``, bool, shape (rows, columns)."""
-        values = self._left[rows] @ others._right[columns].T
+        values = self._products(rows, others._wide[columns])
         border = ((self.norms[rows] - radius) / 2)[:, None]
         slack = max(self.slack, others.slack)
         inside = values > (border + slack).astype(np.float32)

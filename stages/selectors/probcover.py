@@ -96,7 +96,7 @@ def _greedy(points: Points, candidates: int, radius: float, b: int) -> np.ndarra
     """
     balls = Balls(points)
     free, labeled = (
-        balls.among(np.arange(*span)) for span in ((0, candidates), (candidates, len(points)))
+        balls.among(slice(*span)) for span in ((0, candidates), (candidates, len(points)))
     )
     covered = np.zeros(candidates, bool)
     for rows in tiles(0, len(labeled), ROWS):
