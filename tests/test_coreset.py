@@ -85,8 +85,8 @@ def test_an_undecided_radius_keeps_the_greedy_centres_and_says_so(limit, caplog)
         assert radius(pool, labeled, picks, 0) == pytest.approx(greedy)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_of_a_larger_pool_the_radius_is_proven_to_be_near_the_best(seed, caplog):
+def test_of_a_larger_pool_the_radius_is_proven_to_be_near_the_best(caplog):
+    seed = 0
     centres = 3 * rng(seed).normal(size=(8, 20))
     pool = centres[rng(seed).integers(0, 8, 1500)] + rng(seed + 1).normal(size=(1500, 20))
     with caplog.at_level(logging.INFO):

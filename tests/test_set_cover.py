@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from stages.selectors.cover import _distinct
-from stages.selectors.set_cover import Search, needs_more
+from stages.selectors.set_cover import Search, distinct_columns, needs_more
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -95,7 +94,7 @@ def test_the_bound_is_near_that_of_the_relaxation(budget):
 @given(*SHAPES, st.floats(0.05, 0.5))
 def test_columns_that_are_left_out_are_not_needed(seed, rows, columns, budget, share):
     dense = random(seed, rows, columns, share)
-    matrix, kept = _distinct(csr_array(dense))
+    matrix, kept = distinct_columns(csr_array(dense))
     assert (matrix.toarray() == dense[:, kept]).all()
     assert fewest(dense[:, kept], budget) == fewest(dense, budget)
     for one, other in itertools.permutations(range(len(kept)), 2):

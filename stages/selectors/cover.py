@@ -11,10 +11,9 @@ from scipy.sparse import csr_array, hstack, vstack
 
 from stages.errors import UserError
 from stages.selectors.distances import Points
-from stages.selectors.set_cover import Search, needs_more
+from stages.selectors.set_cover import ENTRIES, Search, distinct_columns, needs_more
 
 INFEASIBLE = 2  # what milp calls it
-ENTRIES = 10_000_000  # of the matrix that the local search works on: 80 MB
 
 
 class Undecided(Exception):
@@ -197,7 +196,7 @@ class Cover:
         count = matrix.shape[0]
         if count <= self.budget:
             return np.zeros(0, np.int64)
-        matrix, kept = _distinct(matrix)
+        matrix, kept = distinct_columns(matrix)
         columns, size = columns[kept], len(kept)
         if matrix.nnz > self.limits.nonzeros:
             raise Undecided
@@ -264,30 +263,6 @@ class Cover:
             if entries > ENTRIES:
                 self._near = {}
                 raise Undecided
-
-
-def _distinct(matrix: csr_array) -> tuple[csr_array, np.ndarray]:
-    """Without columns whose rows another one covers too; and which are left.
-
-    Of columns with the same rows the first stays. Dominated ones are looked for only where that is
-    cheap.
-    """
-    columns = matrix.astype(np.float64).tocsc()
-    columns.sort_indices()
-    covers: dict[bytes, int] = {}
-    ends = columns.indptr
-    for at in np.flatnonzero(np.diff(ends)).tolist():
-        covers.setdefault(columns.indices[ends[at] : ends[at + 1]].tobytes(), at)
-    kept = np.array(list(covers.values()), np.int64)
-    columns = columns[:, kept]
-    lengths = np.diff(columns.tocsr().indptr).astype(np.float64)
-    if lengths @ lengths <= ENTRIES:
-        shared = (columns.T @ columns).tocoo()
-        sizes = np.diff(columns.indptr)
-        inside = (shared.data >= sizes[shared.row]) & (sizes[shared.col] > sizes[shared.row])
-        left = np.setdiff1d(np.arange(len(kept)), shared.row[inside])
-        kept, columns = kept[left], columns[:, left]
-    return columns.tocsr(), kept
 
 
 def _identity(count: int) -> csr_array:

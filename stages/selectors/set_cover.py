@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
+ENTRIES = 10_000_000  # of a matrix: 80 MB
 BOUND_STEPS = 300
 PATIENCE = 10  # steps of the bound without a gain until they become shorter
 MARGIN = 1e-6  # relative: float64 sums of a bound are off by 1e-12
@@ -143,3 +144,27 @@ def needs_more(matrix: csr_array, most: int, budget: int) -> bool:
             break
         prices = np.maximum(prices + length * (goal - bound) / square * slope, 0)
     return False
+
+
+def distinct_columns(matrix: csr_array) -> tuple[csr_array, np.ndarray]:
+    """Without columns whose rows another one covers too; and which are left.
+
+    Of columns with the same rows the first stays. Dominated ones are looked for only where that is
+    cheap.
+    """
+    columns = matrix.astype(np.float64).tocsc()
+    columns.sort_indices()
+    covers: dict[bytes, int] = {}
+    ends = columns.indptr
+    for at in np.flatnonzero(np.diff(ends)).tolist():
+        covers.setdefault(columns.indices[ends[at] : ends[at + 1]].tobytes(), at)
+    kept = np.array(list(covers.values()), np.int64)
+    columns = columns[:, kept]
+    lengths = np.diff(columns.tocsr().indptr).astype(np.float64)
+    if lengths @ lengths <= ENTRIES:
+        shared = (columns.T @ columns).tocoo()
+        sizes = np.diff(columns.indptr)
+        inside = (shared.data >= sizes[shared.row]) & (sizes[shared.col] > sizes[shared.row])
+        left = np.setdiff1d(np.arange(len(kept)), shared.row[inside])
+        kept, columns = kept[left], columns[:, left]
+    return columns.tocsr(), kept
