@@ -119,11 +119,11 @@ def test_a_committee_of_one_is_refused():
         catalogue.complete("bald_ensemble", entry, {"members": 1})
 
 
-def test_blocks_change_no_score(monkeypatch, problem, learned):
-    pool = pool_of(problem, learned)
-    whole = uncertainty.committee_bald(pool)
-    monkeypatch.setattr(uncertainty, "BLOCK", 7)
-    assert (uncertainty.committee_bald(pool) == whole).all()
+@pytest.mark.parametrize("measure", uncertainty.MANY)
+def test_blocks_change_no_score(measure):
+    p = chances(3, 40, 4)
+    blocks = [p[:, :7], p[:, 7:8], p[:, 8:]]
+    assert (uncertainty.over_blocks(measure, blocks) == measure(p)).all()
 
 
 # length of the gradient for the predicted class

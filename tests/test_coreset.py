@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -53,7 +54,8 @@ def test_it_beats_the_greedy_start_somewhere():
 
 @pytest.mark.parametrize("radius_squared", [0.02, 0.1, 0.3, 0.5, 1.0])
 @pytest.mark.parametrize("budget", [0, 2])
-def test_the_program_decides_as_enumeration_does(radius_squared, budget):
+@pytest.mark.parametrize("moves", [0, 500])
+def test_the_program_decides_as_enumeration_does(radius_squared, budget, moves):
     pool = rng(4).uniform(size=(12, 2))
     points = Points(pool)
     squares = ((pool[:, None] - pool) ** 2).sum(2)
@@ -62,31 +64,43 @@ def test_the_program_decides_as_enumeration_does(radius_squared, budget):
         for some in itertools.combinations(range(12), 2)
     )
     # Rows are added one by one from a single one.
-    cover = Cover(
-        points, np.full(12, np.inf), 2, budget, np.array([0]), Limits(1000, 10**6, 100, 60)
-    )
-    found = cover.centres(radius_squared / points.unit**2)
+    limits = Limits(1000, 10**6, 100, 60, moves)
+    cover = Cover(points, np.full(12, np.inf), 2, budget, np.array([0]), limits, rng())
+    found = cover.centres(radius_squared / points.unit**2, np.arange(2))
     assert (found is not None) == wanted
     if wanted and len(found):
         assert (squares[found].min(0) > radius_squared).sum() <= budget
 
 
-@pytest.mark.parametrize("limit", [{"nonzeros": 1}, {"programs": 1}])
-def test_an_unsolved_program_keeps_the_greedy_centres_and_says_so(limit, caplog):
+@pytest.mark.parametrize("limit", [{"nonzeros": 1, "moves": 0}, {"programs": 1}])
+def test_an_undecided_radius_keeps_the_greedy_centres_and_says_so(limit, caplog):
     pool, labeled = rng().normal(size=(200, 4)), rng(1).normal(size=(3, 4))
     with caplog.at_level(logging.WARNING):
         picks = robust((pool, labeled), 8, rng(3), outliers=0.0, **limit)
-    assert "not solved within their limits" in caplog.text
+    assert "radii undecided within the limits" in caplog.text
     assert len(caplog.records) == 1
+    greedy = radius(pool, labeled, kcenter.greedy((pool, labeled), 8, rng(3)), 0)
+    assert radius(pool, labeled, picks, 0) <= greedy * (1 + 1e-6)
     if "nonzeros" in limit:
-        assert radius(pool, labeled, picks, 0) == pytest.approx(
-            radius(pool, labeled, kcenter.greedy((pool, labeled), 8, rng(3)), 0)
-        )
+        assert radius(pool, labeled, picks, 0) == pytest.approx(greedy)
+
+
+def test_of_a_larger_pool_the_radius_is_proven_to_be_near_the_best(caplog):
+    seed = 0
+    centres = 3 * rng(seed).normal(size=(8, 20))
+    pool = centres[rng(seed).integers(0, 8, 1500)] + rng(seed + 1).normal(size=(1500, 20))
+    with caplog.at_level(logging.INFO):
+        picks = robust((pool, pool[:30]), 60, rng(3), outliers=0.0)
+    greedy = radius(pool, pool[:30], kcenter.greedy((pool, pool[:30]), 60, rng(3)), 0)
+    share = radius(pool, pool[:30], picks, 0) / greedy
+    said = re.search(r", ([\d.]+) of the greedy one; none below ([\d.]+) of it", caplog.text)
+    assert share == pytest.approx(float(said[1]), abs=1e-3)
+    assert share < 0.995 and float(said[2]) > share - 0.005
 
 
 def test_running_out_of_time_is_an_error():
     pool, labeled = rng().normal(size=(300, 6)), rng(1).normal(size=(3, 6))
-    with pytest.raises(UserError, match=r"within time_limit 1e-06 s; raise it, or lower nodes"):
+    with pytest.raises(UserError, match="not done within time_limit 1e-06 s; raise it"):
         robust((pool, labeled), 20, rng(), outliers=0.0, time_limit=1e-6)
 
 

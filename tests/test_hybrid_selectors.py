@@ -12,7 +12,7 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score, pairwise
 
 from stages.errors import UserError
-from stages.selectors import agglomerative, bait, cluster_margin, exploitation, grid, lloyd
+from stages.selectors import agglomerative, bait, cluster_margin, exploitation, fisher, grid, lloyd
 from stages.selectors import diverse_minibatch as diverse
 
 
@@ -383,8 +383,8 @@ def test_bait_is_the_brute_force(classes, regularisation, oversample):
 def test_information_matrices_are_from_the_definition():
     x, p = points(12, 3), chances(12, 4)
     each = np.array([information(one, other) for one, other in zip(x, p, strict=True)])
-    np.testing.assert_allclose(bait.mean_information(x, p), each.mean(0), atol=1e-14)
-    for at, root in enumerate(bait.factors(p)):
+    np.testing.assert_allclose(fisher.mean_information(x, p), each.mean(0), atol=1e-14)
+    for at, root in enumerate(fisher.factors(p)):
         v = np.kron(root, x[at][:, None])
         np.testing.assert_allclose(v @ v.T, each[at], atol=1e-14)
 
@@ -393,7 +393,7 @@ def test_bait_in_blocks_is_the_same(monkeypatch):
     p = chances(50, 3)
     scored = bait.Fisher(points(50, 4), p, points(5, 4, 1), p[:5])
     whole = bait.forward_backward(scored, 6, rng())
-    monkeypatch.setattr(bait, "BLOCK_CELLS", 100)
+    monkeypatch.setattr(fisher, "BLOCK_CELLS", 100)
     assert (bait.forward_backward(scored, 6, rng()) == whole).all()
 
 
@@ -405,7 +405,7 @@ def test_certain_candidates_tell_nothing():
 
 
 def test_too_much_memory_is_said_before_computing():
-    with pytest.raises(UserError, match="bait needs 93.0 GiB for 100000 .* set fisher: binary"):
+    with pytest.raises(UserError, match="bait needs 120.0 GiB for 100000 .* set fisher: binary"):
         bait.check_memory(100_000, 100, 512, 4.0)
     bait.check_memory(100_000, 1, 512, 4.0)
     bait.check_memory(59_000, 10, 84, 4.0)

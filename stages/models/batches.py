@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from stages.errors import UserError
 from stages.models.networks import Network
 
 INFERENCE_BATCH = 1000
+CLASSIFIED = 10 * INFERENCE_BATCH  # rows that are classified at once
 MASKED_BATCH = 100  # images whose maps are masked at once
 
 
@@ -66,11 +68,21 @@ def over_rows(
     batches: Batches, rows: np.ndarray, function: Callable[[Tensor], Tensor]
 ) -> np.ndarray:
     """``function`` on normalised images of ``rows`` in batches: float, shape (len(rows), ...)."""
-    parts = [
-        function(batches.normalise(batches.raw(rows[part]))).cpu()
-        for part in slices(len(rows), INFERENCE_BATCH)
-    ]
-    return torch.cat(parts).numpy()
+    parts = slices(len(rows), INFERENCE_BATCH)
+    return _gathered(
+        (function(batches.normalise(batches.raw(rows[part]))).cpu() for part in parts), len(rows)
+    )
+
+
+def _gathered(parts: Iterable[Tensor], count: int) -> np.ndarray:
+    """Consecutive rows, ``count`` in all, as one array, which alone is ever held whole."""
+    result, start = np.empty(0), 0
+    for part in parts:
+        if not start:
+            result = np.empty((count, *part.shape[1:]), part.numpy().dtype)
+        result[start : start + len(part)] = part.numpy()
+        start += len(part)
+    return result
 
 
 def embed(network: Network, batches: Batches, rows: np.ndarray) -> np.ndarray:
@@ -96,12 +108,14 @@ def classify(
     if masks is not None and network.drops_inside:
         raise UserError("this model has dropout inside its body, not before the classifier")
     network.eval()
-    parts = []
-    for part in slices(len(embeddings), 10 * INFERENCE_BATCH):
+
+    def logits(part: slice) -> Tensor:
         inputs = torch.from_numpy(embeddings[part]).to(compute.device)
         mask = None if masks is None else dropout_mask(inputs, network.dropout, masks)
-        parts.append(network.classify(inputs, mask).double().cpu())
-    return torch.cat(parts).numpy()
+        return network.classify(inputs, mask).double().cpu()
+
+    parts = slices(len(embeddings), CLASSIFIED)
+    return _gathered((logits(part) for part in parts), len(embeddings))
 
 
 def logits_in_training(network: Network, images: Tensor, masks: np.random.Generator) -> Tensor:
@@ -114,18 +128,32 @@ def logits_in_training(network: Network, images: Tensor, masks: np.random.Genera
 @torch.no_grad()
 def passes_of(
     network: Network, batches: Batches, rows: np.ndarray, passes: int, masks: np.random.Generator
-) -> np.ndarray:
-    """Logits of ``passes`` passes with dropout inside the body, float64, (passes, len(rows), C).
+) -> Iterator[np.ndarray]:
+    """Logits of ``passes`` passes with dropout inside the body, float64, (passes, n, C) at a time.
 
-    In evaluation mode but for dropout. What comes before the first dropout is computed once.
+    In evaluation mode but for dropout. What comes before the first dropout is computed once. The
+    blocks are consecutive rows.
     """
     network.eval()
-    parts = []
     for part in slices(len(rows), MASKED_BATCH):
         shared = network.body.before(batches.normalise(batches.raw(rows[part])))
         logits = [network.classify(network.body.after(shared, masks)) for _ in range(passes)]
-        parts.append(torch.stack(logits).double().cpu())
-    return torch.cat(parts, 1).numpy()
+        yield torch.stack(logits).double().cpu().numpy()
+
+
+def masks_of_pass(at: int, values: int, rng: np.random.Generator) -> np.random.Generator:
+    """A generator whose next draws of :func:`dropout_mask` are those of ``rng`` in pass ``at``.
+
+    Args:
+        values: units masked in one pass, N D.
+        rng: of PCG64, which is left alone; float32 numbers take half a step each.
+    """
+    drawn = at * values
+    source = copy.deepcopy(rng.bit_generator)
+    result = np.random.Generator(source.advance(drawn // 2))
+    if drawn % 2:
+        result.random(dtype=np.float32)
+    return result
 
 
 def dropout_mask(like: Tensor, rate: float, rng: np.random.Generator) -> Tensor:

@@ -44,7 +44,7 @@ def advice(pool: Pool, over: list[str], horizon: int, delta: float) -> Advised:
             )
     picked, carried = [], {}
     # What strategies share is computed once, here, and copied with the pool.
-    _ = pool.probabilities
+    _ = pool.outputs
     for name, rng in zip(over, pool.generator(Purpose.ADVICE).spawn(len(over)), strict=True):
         selection = consult(pool, name, rng)
         picked.append(selection.positions)

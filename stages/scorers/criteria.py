@@ -21,15 +21,16 @@ def fisher_factors(pool: Pool, fisher: str) -> Fisher:
         fisher: ``full``: all class probabilities; ``binary``: the largest one alone.
     """
     labeled = softmax(classify(pool.network, pool.labeled_embeddings, pool.batches.compute))
-    chances = pool.probabilities
+    embeddings, chances = pool.outputs
     if fisher == "binary":
         chances, labeled = chances.max(1, keepdims=True), labeled.max(1, keepdims=True)
-    return Fisher(pool.embeddings, chances, pool.labeled_embeddings, labeled)
+    return Fisher(embeddings, chances, pool.labeled_embeddings, labeled)
 
 
 def embedding_and_margin(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings (N, D), and 1 - (p_(1) - p_(2)), in [0, 1], of the pool, shape (N,)."""
-    return pool.embeddings, 1 + margin_of(pool.probabilities)
+    embeddings, chances = pool.outputs
+    return embeddings, 1 + margin_of(chances)
 
 
 def clustered_margins(pool: Pool) -> ClusteredMargins:
@@ -38,14 +39,13 @@ def clustered_margins(pool: Pool) -> ClusteredMargins:
     In the first round all unlabeled rows are embedded, even those that ``candidates`` leaves out:
     a later round may draw them.
     """
-    margins = margin_of(pool.probabilities)
     if "cluster_margin_rows" in pool.carry:
         known = pool.carry["cluster_margin_rows"], pool.carry["cluster_margin_clusters"]
-        return ClusteredMargins(margins, pool.rows, *known, None)
+        return ClusteredMargins(margin_of(pool.probabilities), pool.rows, *known, None)
     everything = pool.unlabeled
     whole = len(everything) == len(pool.rows)
     features = pool.embeddings if whole else embed(pool.network, pool.batches, everything)
-    return ClusteredMargins(margins, pool.rows, everything, None, features)
+    return ClusteredMargins(margin_of(pool.probabilities), pool.rows, everything, None, features)
 
 
 def exploration(pool: Pool, first_share: float, growth: float, most: float) -> Exploration:
@@ -61,6 +61,5 @@ def exploration(pool: Pool, first_share: float, growth: float, most: float) -> E
             f"allowed: 0 <= first_share <= most <= 1"
         )
     share = min(most, first_share + growth * pool.round_n)
-    return Exploration(
-        pool.embeddings, entropy_of(pool.probabilities), pool.labeled_embeddings, share
-    )
+    embeddings, chances = pool.outputs
+    return Exploration(embeddings, entropy_of(chances), pool.labeled_embeddings, share)

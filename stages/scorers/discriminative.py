@@ -75,14 +75,17 @@ def discriminative(
         known = len(pool.labeled) + len(taken)
         drawn = min(len(free), max(ratio * known, share)) if ratio else len(free)
         free = np.sort(subset.choice(free, drawn, replace=False))
-        labeled = np.concatenate([pool.labeled_embeddings, pool.embeddings[taken]])
-        inputs = np.concatenate([labeled, pool.embeddings[free]])
+        inputs = np.empty((known + drawn, pool.embeddings.shape[1]), pool.embeddings.dtype)
+        inputs[: len(pool.labeled)] = pool.labeled_embeddings
+        wanted = np.concatenate([taken, free])
+        # Clipping changes no valid position; without it NumPy would gather into a copy first.
+        np.take(pool.embeddings, wanted, 0, out=inputs[len(pool.labeled) :], mode="clip")
         model = _fresh(inputs.shape[1], initial, compute)
-        unlabeled = np.arange(len(inputs)) >= len(labeled)
+        unlabeled = np.arange(len(inputs)) >= known
         _train(
             model, inputs, unlabeled, batches, compute, epochs, batch_size, learning_rate, accuracy
         )
-        margins = _margins(model, inputs[len(labeled) :], compute)
+        margins = _margins(model, inputs[known:], compute)
         chances = sigmoid(margins).cpu().numpy().astype(np.float64)
         best = top(margins.double().cpu().numpy(), share, subset)
         scores[free] = chances

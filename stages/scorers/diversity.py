@@ -74,10 +74,16 @@ def posterior_variance(pool: np.ndarray, labeled: np.ndarray, jitter: float = 1e
     covariance = _kernel(anchors, anchors)
     covariance[np.diag_indices(len(anchors))] = 1 + jitter
     factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+    # (x, |x|^2, 1) . (y, -1/2, -|y|^2 / 2) / D is the exponent: the product alone goes over it all.
+    size = pool.shape[1]
+    right = np.column_stack([anchors, np.full(len(anchors), -0.5), _squares(anchors) / -2]) / size
     result = np.empty(len(pool))
     for part in slices(len(pool), BLOCK):
-        between = _kernel(standard(pool[part]), anchors).T  # Fortran order: solved in place
-        half = solve_triangular(factor, between, lower=True, overwrite_b=True, check_finite=False)
+        rows = standard(pool[part])
+        between = np.column_stack([rows, _squares(rows), np.ones(len(rows))]) @ right.T
+        np.exp(np.minimum(between, 0, out=between), out=between)
+        # Transposed it is in Fortran order, and solved in place.
+        half = solve_triangular(factor, between.T, lower=True, overwrite_b=True, check_finite=False)
         result[part] = 1 - np.einsum("ln,ln->n", half, half)
     return np.round(result.clip(0, 1) / GRID) * GRID
 

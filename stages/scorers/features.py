@@ -28,6 +28,7 @@ def gradient_factors(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     The gradient of the cross-entropy against the predicted class with respect to the classifier's
     weights is their outer product (Ash et al. 2020); it is never written out.
     """
-    errors = pool.probabilities.copy()
+    embeddings, chances = pool.outputs
+    errors = chances.copy()
     errors[np.arange(len(errors)), errors.argmax(1)] -= 1
-    return errors, pool.embeddings
+    return errors, embeddings

@@ -9,7 +9,13 @@ from stages.randomness import Purpose
 from stages.scorers.discriminator import Training, discriminator_score
 from stages.scorers.diversity import minimum_distance, posterior_variance
 from stages.scorers.pool import Pool
-from stages.scorers.uncertainty import bald_of, entropy_of, variation_ratio_of
+from stages.scorers.uncertainty import (
+    bald_of,
+    entropy_of,
+    of_mean,
+    over_blocks,
+    variation_ratio_of,
+)
 from stages.selectors.hybrid import Criteria
 
 
@@ -44,21 +50,23 @@ def criteria(
         discriminator_learning_rate,
         discriminator_dropout,
     )
-    return Criteria(
-        None if combination == "diversity" else uncertain(pool, uncertainty, passes),
-        None if combination == "uncertainty" else diverse(pool, diversity, space, jitter, training),
-        pool.round_n + 1,
-    )
+    # Diversity first: it keeps the embeddings, and the dropout passes go on from them.
+    far = unsure = None
+    if combination != "uncertainty":
+        far = diverse(pool, diversity, space, jitter, training)
+    if combination != "diversity":
+        unsure = uncertain(pool, uncertainty, passes)
+    return Criteria(unsure, far, pool.round_n + 1)
 
 
 def uncertain(pool: Pool, name: str, passes: int) -> np.ndarray:
     """Entropy and BALD over log C, variation ratio over 1 - 1/C; shape (N,)."""
     function, largest = {
-        "entropy": (lambda p_T_N_C: entropy_of(p_T_N_C.mean(0)), np.log(pool.classes)),
+        "entropy": (of_mean(entropy_of), np.log(pool.classes)),
         "bald": (bald_of, np.log(pool.classes)),
         "variation_ratio": (variation_ratio_of, 1 - 1 / pool.classes),
     }[name]
-    values = function(pool.dropout_probabilities(passes))
+    values = over_blocks(function, pool.dropout_blocks(passes))
     return values / largest if largest > 0 else values  # of one class nothing is uncertain
 
 

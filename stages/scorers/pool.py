@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,7 +10,15 @@ import numpy as np
 
 from stages.errors import UserError
 from stages.models import Network
-from stages.models.batches import Batches, classify, embed, passes_of
+from stages.models.batches import (
+    CLASSIFIED,
+    Batches,
+    classify,
+    embed,
+    masks_of_pass,
+    passes_of,
+    slices,
+)
 from stages.randomness import Purpose
 from stages.scorers.probabilities import softmax
 
@@ -63,34 +71,83 @@ class Pool:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """Class probabilities without dropout, float64, shape (N, C)."""
-        return softmax(classify(self.network, self.embeddings, self.batches.compute))
+        """Class probabilities without dropout, float64, shape (N, C).
 
-    def dropout_probabilities(self, passes: int) -> np.ndarray:
-        """Class probabilities of ``passes`` dropout passes, float64, shape (passes, N, C).
+        The embeddings are not kept; who needs both takes :attr:`outputs`.
+        """
+        result = np.empty((len(self.rows), self.classes))
+        for part, embeddings in self._embedded():
+            result[part] = self._chances(self.network, embeddings)
+        return result
+
+    @property
+    def outputs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings (N, D) and probabilities (N, C), by one pass over the images."""
+        return self.embeddings, self.probabilities
+
+    def in_blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Embeddings (n, D) and probabilities (n, C) of consecutive candidates."""
+        for _, embeddings in self._embedded():
+            yield embeddings, self._chances(self.network, embeddings)
+
+    def dropout_blocks(self, passes: int) -> Iterator[np.ndarray]:
+        """Class probabilities of ``passes`` dropout passes of consecutive candidates, float64,
+        shape (passes, n, C) at a time: those of all are never held together.
 
         Batch norm stays in evaluation mode: the variation comes from dropout alone.
         """
         rng = self.generator(Purpose.MC_DROPOUT)
         if self.network.drops_inside:
-            return softmax(passes_of(self.network, self.batches, self.rows, passes, rng))
-        compute = self.batches.compute
-        result = np.empty((passes, len(self.rows), self.classes))
-        for at in range(passes):
-            result[at] = softmax(classify(self.network, self.embeddings, compute, rng))
-        return result
+            for logits in passes_of(self.network, self.batches, self.rows, passes, rng):
+                yield softmax(logits)
+            return
+        units = len(self.rows) * self.network.embedding_size
+        masks = [masks_of_pass(at, units, rng) for at in range(passes)]
+        for _, embeddings in self._embedded():
+            yield np.stack([self._chances(self.network, embeddings, one) for one in masks])
 
-    @cached_property
-    def committee_probabilities(self) -> np.ndarray:
-        """Class probabilities of each member of the committee, float64, shape (members, N, C).
+    def dropout_probabilities(self, passes: int) -> np.ndarray:
+        """The same of all candidates, shape (passes, N, C): 8 T N C bytes, 3.5 GB of 697,000
+        candidates, 62 classes and 10 passes."""
+        return self._whole(self.dropout_blocks(passes), passes)
+
+    def committee_blocks(self) -> Iterator[np.ndarray]:
+        """Class probabilities of each member of the committee of consecutive candidates, float64,
+        shape (members, n, C) at a time.
 
         Raises:
             UserError: the learner trains no committee.
         """
         if not self.members:
             raise UserError("this scorer needs a committee, but the learner trains none")
-        result = np.empty((len(self.members), len(self.rows), self.classes))
-        for at, member in enumerate(self.members):
-            embeddings = embed(member, self.batches, self.rows)
-            result[at] = softmax(classify(member, embeddings, self.batches.compute))
+        for part in slices(len(self.rows), CLASSIFIED):
+            rows = self.rows[part]
+            yield np.stack(
+                [self._chances(one, embed(one, self.batches, rows)) for one in self.members]
+            )
+
+    @cached_property
+    def committee_probabilities(self) -> np.ndarray:
+        """The same of all candidates, shape (members, N, C)."""
+        return self._whole(self.committee_blocks(), len(self.members))
+
+    def _embedded(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Blocks of the candidates, and their embeddings: kept ones where there are any."""
+        known = vars(self).get("embeddings")
+        for part in slices(len(self.rows), CLASSIFIED):
+            if known is not None:
+                yield part, known[part]
+            else:
+                yield part, embed(self.network, self.batches, self.rows[part])
+
+    def _chances(
+        self, network: Network, embeddings: np.ndarray, masks: np.random.Generator | None = None
+    ) -> np.ndarray:
+        return softmax(classify(network, embeddings, self.batches.compute, masks))
+
+    def _whole(self, blocks: Iterator[np.ndarray], passes: int) -> np.ndarray:
+        result, start = np.empty((passes, len(self.rows), self.classes)), 0
+        for block in blocks:
+            result[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
         return result

@@ -7,17 +7,14 @@ Measures of one prediction take the mean over T.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from stages.models.batches import slices
 from stages.scorers import probabilities
 from stages.scorers.pool import Pool
 
 Measure = Callable[[np.ndarray], np.ndarray]
-
-BLOCK = 20_000  # candidates at a time: temporaries stay small beside the probabilities
 
 
 def least_confidence_of(p_N_C: np.ndarray) -> np.ndarray:
@@ -58,18 +55,19 @@ def variation_ratio_of(p_T_N_C: np.ndarray) -> np.ndarray:
     return 1 - most / passes
 
 
-def _of_mean(measure: Measure) -> Measure:
+def of_mean(measure: Measure) -> Measure:
+    """``measure`` of the mean over passes."""
     return lambda p_T_N_C: measure(p_T_N_C.mean(0))
 
 
-def _in_blocks(measure: Measure, p_T_N_C: np.ndarray) -> np.ndarray:
-    parts = [measure(p_T_N_C[:, part]) for part in slices(p_T_N_C.shape[1], BLOCK)]
-    return np.concatenate(parts)
+def over_blocks(measure: Measure, blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """``measure`` of consecutive candidates, block by block, shape (N,)."""
+    return np.concatenate([measure(block) for block in blocks])
 
 
 def _plain(measure: Measure) -> Callable[[Pool], np.ndarray]:
     def score(pool: Pool) -> np.ndarray:
-        return measure(pool.probabilities)
+        return over_blocks(measure, (chances for _, chances in pool.in_blocks()))
 
     score.__doc__ = f"{measure.__doc__}\n\n    Over a pool, without dropout."
     return score
@@ -77,7 +75,7 @@ def _plain(measure: Measure) -> Callable[[Pool], np.ndarray]:
 
 def _mc(measure: Measure, about: str | None = None) -> Callable[[Pool, int], np.ndarray]:
     def score(pool: Pool, passes: int) -> np.ndarray:
-        return _in_blocks(measure, pool.dropout_probabilities(passes))
+        return over_blocks(measure, pool.dropout_blocks(passes))
 
     score.__doc__ = f"{about or measure.__doc__}\n\n    Over ``passes`` dropout passes of a pool."
     return score
@@ -85,7 +83,7 @@ def _mc(measure: Measure, about: str | None = None) -> Callable[[Pool, int], np.
 
 def _committee(measure: Measure, about: str | None = None) -> Callable[[Pool], np.ndarray]:
     def score(pool: Pool) -> np.ndarray:
-        return _in_blocks(measure, pool.committee_probabilities)
+        return over_blocks(measure, pool.committee_blocks())
 
     score.__doc__ = f"{about or measure.__doc__}\n\n    Over the members of a committee."
     return score
@@ -94,10 +92,10 @@ def _committee(measure: Measure, about: str | None = None) -> Callable[[Pool], n
 SINGLE = (least_confidence_of, margin_of, entropy_of)
 least_confidence, margin, entropy = (_plain(measure) for measure in SINGLE)
 mc_least_confidence, mc_margin, mc_entropy = (
-    _mc(_of_mean(measure), measure.__doc__) for measure in SINGLE
+    _mc(of_mean(measure), measure.__doc__) for measure in SINGLE
 )
 committee_least_confidence, committee_margin, committee_entropy = (
-    _committee(_of_mean(measure), measure.__doc__) for measure in SINGLE
+    _committee(of_mean(measure), measure.__doc__) for measure in SINGLE
 )
 
 MANY = (bald_of, mean_std_of, variation_ratio_of)
@@ -124,9 +122,12 @@ def gradient_norm_of(p_N_C: np.ndarray, x_N_D: np.ndarray) -> np.ndarray:
 
 def gradient_norm(pool: Pool) -> np.ndarray:
     """:func:`gradient_norm_of` the network as it is."""
-    return gradient_norm_of(pool.probabilities, pool.embeddings)
+    return np.concatenate([gradient_norm_of(p, x) for x, p in pool.in_blocks()])
 
 
 def passes_of_dropout(pool: Pool, passes: int) -> np.ndarray:
-    """Probabilities of ``passes`` dropout passes, shape (T, N, C): what batch strategies need."""
+    """Probabilities of ``passes`` dropout passes, shape (T, N, C): what batch strategies need.
+
+    8 T N C bytes: where that is too much, ``candidates`` makes N smaller.
+    """
     return pool.dropout_probabilities(passes)

@@ -22,9 +22,10 @@ def robust(
     pca: int = 0,
     outliers: float = 1e-4,
     steps: int = 10,
+    moves: int = 10_000,
     nodes: int = 100,
-    nonzeros: int = 50000,
-    programs: int = 20,
+    nonzeros: int = 10_000,
+    programs: int = 50,
     time_limit: float = 3600.0,
 ) -> np.ndarray:
     """Sener & Savarese 2018, Algorithm 2: the smallest radius at which b balls are enough.
@@ -33,18 +34,19 @@ def robust(
     its sequence one that none do for; between them ``steps`` bisections ask the program Feasible,
     see :class:`stages.selectors.cover.Cover`. Up to ``outliers`` of all points may stay open.
 
-    A radius whose program is not solved within ``nodes``, ``nonzeros`` and ``programs`` counts as
-    one that does not do: the best centres so far, at worst the greedy ones, are kept, and one line
-    of the log says so. These limits do not depend on the machine. ``time_limit`` does, and is an
-    error when it runs out.
+    A radius for which neither centres nor a proof that there are none is found within ``moves``,
+    ``nodes``, ``nonzeros`` and ``programs`` counts as one that does not do: the best centres so
+    far, at worst the greedy ones, are kept, and one line of the log says so, with the radius below
+    which there are provably none. These limits do not depend on the machine. ``time_limit`` does,
+    and is an error when it runs out.
 
     Args:
         features: embeddings of the pool (N, D) and of the labeled set (L, D).
         pca: principal components to keep, as in k-center greedy; 0: all.
         outliers: share of all points, Xi / n (the paper: 1e-4).
         steps: bisections at most; each halves what is left between the two radii.
-        nodes, nonzeros, programs: see :class:`stages.selectors.cover.Limits`.
-        time_limit: seconds for all programs together.
+        moves, nodes, nonzeros, programs: see :class:`stages.selectors.cover.Limits`.
+        time_limit: seconds for all radii together.
 
     Returns:
         Positions, int64, shape (b,), in the order in which k-center greedy would take them.
@@ -68,8 +70,8 @@ def robust(
     budget = min(int(outliers * (count + len(known))), count)
     sequence = kcenter.greedy((points.coordinates, known), min(b + budget + 1, count), rng)
     to_labeled = _nearest(points, known)
-    limits = Limits(nodes, nonzeros, programs, time_limit)
-    cover = Cover(points, to_labeled, b, budget, sequence, limits)
+    limits = Limits(nodes, nonzeros, programs, time_limit, moves)
+    cover = Cover(points, to_labeled, b, budget, sequence, limits, rng.spawn(1)[0])
     centres = _bisect(cover, sequence, b, steps)
     filled = _fill(points.coordinates, known, centres, b, rng)
     return order[filled]
@@ -78,27 +80,47 @@ def robust(
 def _bisect(cover: Cover, sequence: np.ndarray, b: int, steps: int) -> np.ndarray:
     """The centres of the smallest radius found, b or fewer."""
     centres = sequence[:b]
-    high = math.sqrt(_radius(cover, centres))
-    low, undecided = _too_small(cover, sequence), 0
+    cover.kept_to = _radius(cover, centres)
+    greedy = high = math.sqrt(cover.kept_to)
+    low = proven = _too_small(cover, sequence)
+    undecided = 0
     for _ in range(steps):
         if not low < high:
             break
         middle = (low + high) / 2
         try:
-            found = cover.centres(middle * middle)
+            found = cover.centres(middle * middle, centres)
         except Undecided:
-            found, undecided = None, undecided + 1
+            low, undecided = middle, undecided + 1
+            continue
         if found is None:
-            low = middle
+            low = proven = middle
         else:
             centres, high = found, math.sqrt(_radius(cover, found))
     if undecided:
-        log.warning(
-            "core-set: %d of the mixed-integer programs not solved within their limits; the best "
-            "centres found before stand",
-            undecided,
-        )
+        proven = _raise(cover, proven, high, steps)
+    tell = log.warning if undecided else log.info
+    tell(
+        "core-set: radius %.4g, %.4f of the greedy one; none below %.4f of it; %d radii undecided "
+        "within the limits",
+        high * cover.points.unit,
+        high / (greedy or 1.0),
+        proven / (greedy or 1.0),
+        undecided,
+    )
     return centres
+
+
+def _raise(cover: Cover, proven: float, high: float, steps: int) -> float:
+    """A larger radius that provably does not do, by all rows that were found to matter."""
+    low, up = proven, high
+    for _ in range(steps):
+        middle = (low + up) / 2
+        if cover.rules_out(middle * middle):
+            low = middle
+        else:
+            up = middle
+    return low
 
 
 def _radius(cover: Cover, centres: np.ndarray) -> float:

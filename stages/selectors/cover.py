@@ -1,4 +1,4 @@
-"""Can b balls of one radius cover all but a few points? The mixed-integer program of Core-Set."""
+"""Can b balls of one radius cover all but a few points? Core-Set's question, by three answers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from scipy.sparse import csr_array, hstack, vstack
 
 from stages.errors import UserError
 from stages.selectors.distances import Points
+from stages.selectors.set_cover import ENTRIES, Search, distinct_columns, needs_more
 
-SOLVED, LIMIT, INFEASIBLE = 0, 1, 2
+INFEASIBLE = 2  # what milp calls it
 
 
 class Undecided(Exception):
-    """The program was not solved within its limits."""
+    """Neither centres nor a proof that there are none were found within the limits."""
 
 
 @dataclass
@@ -25,22 +26,34 @@ class Limits:
 
     Attributes:
         nodes: branch-and-bound nodes of one program.
-        nonzeros: of one program's matrix.
-        programs: how many for one radius.
-        seconds: for all programs; the clock is a safety, and running out of it an error.
+        nonzeros: of one program's matrix; a larger one is not tried.
+        programs: how often points may be added for one radius.
+        seconds: for all radii; the clock is a safety, and running out of it an error.
+        moves: of one local search.
     """
 
     nodes: int
     nonzeros: int
     programs: int
     seconds: float
+    moves: int = 10_000
 
     def __post_init__(self) -> None:
         self._start = time.monotonic()
 
     def left(self) -> float:
-        """Seconds that are left."""
-        return self.seconds - (time.monotonic() - self._start)
+        """Seconds that are left.
+
+        Raises:
+            UserError: none.
+        """
+        left = self.seconds - (time.monotonic() - self._start)
+        if left <= 0:
+            raise UserError(
+                f"core-set: not done within time_limit {self.seconds:g} s; raise it, or lower "
+                f"steps, moves, nodes or nonzeros"
+            )
+        return left
 
 
 class Cover:
@@ -51,10 +64,14 @@ class Cover:
     most ``budget`` outliers. Points that a labeled one covers need nothing. Pairs farther apart
     than the radius have no entry, so the matrix is sparse.
 
-    Only the points that turn out to matter become rows: the program is solved for a few, the points
-    that its answer leaves open are added, and so on (the relaxation method of Chen & Handler 1987).
-    No answer for some of the points means none for all, and an answer that serves all is one:
-    the verdict is that of the whole program.
+    Only the points that turn out to matter become rows: the program is answered for a few, the
+    points that its answer leaves open are added, and so on (the relaxation method of Chen & Handler
+    1987). No answer for some of the points means none for all, and an answer that serves all is
+    one: the verdict is that of the whole program.
+
+    Each program is answered by the first of three that can: prices prove that there are no centres
+    (:func:`stages.selectors.set_cover.needs_more`), branch and bound decides either way, or a local
+    search finds some (:class:`stages.selectors.set_cover.Search`).
 
     Args:
         points: the pool.
@@ -62,6 +79,10 @@ class Cover:
         b, budget: centres and outliers.
         first: rows to begin with.
         limits: what may be spent.
+        rng: of the local search.
+
+    Attributes:
+        kept_to: neighbours up to this squared radius are kept; best the largest that will be asked.
     """
 
     def __init__(
@@ -72,23 +93,34 @@ class Cover:
         budget: int,
         first: np.ndarray,
         limits: Limits,
+        rng: np.random.Generator,
     ) -> None:
         self.points, self.to_labeled = points, to_labeled
-        self.b, self.budget, self.limits = b, budget, limits
+        self.b, self.budget, self.limits, self.rng = b, budget, limits, rng
         self.rows = first
+        self._near: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.kept_to = 0.0
 
-    def centres(self, radius: float) -> np.ndarray | None:
+    def centres(self, radius: float, start: np.ndarray) -> np.ndarray | None:
         """At most b centres that do for this squared radius; None: there are none.
 
+        Args:
+            start: centres that the local search begins with.
+
         Raises:
-            Undecided: not solved within the limits.
+            Undecided: neither was found within the limits.
             UserError: out of time.
         """
+        # What is drawn for one radius must not depend on how soon another one was decided.
+        rng = self.rng.spawn(1)[0]
         rows = self.rows[self.to_labeled[self.rows] > radius]
         for _ in range(self.limits.programs):
-            found = self._solve(rows, radius)
+            self.limits.left()
+            matrix, columns = self._matrix(rows, radius)
+            found = self._answer(matrix, columns, start, rng)
             if found is None:
                 return None
+            start = found
             nearest = self.reach(found)
             open_ = np.flatnonzero(nearest > radius)
             if len(open_) <= self.budget:
@@ -99,6 +131,14 @@ class Cover:
             rows = np.concatenate([rows, more])
             self.rows = np.union1d(self.rows, more)
         raise Undecided
+
+    def rules_out(self, radius: float) -> bool:
+        """Whether prices of the rows so far prove that no b centres do for this squared radius."""
+        try:
+            matrix, _ = self._matrix(self.rows[self.to_labeled[self.rows] > radius], radius)
+        except Undecided:
+            return False
+        return needs_more(matrix, self.b, self.budget)
 
     def reach(self, centres: np.ndarray) -> np.ndarray:
         """Squared distance of each point to the nearest centre or labeled point, shape (N,)."""
@@ -124,12 +164,42 @@ class Cover:
                 break
         return open_[chosen]
 
-    def _solve(self, rows: np.ndarray, radius: float) -> np.ndarray | None:
-        """The program for these rows alone."""
-        if len(rows) <= self.budget:
+    def _answer(
+        self, matrix: csr_array, columns: np.ndarray, start: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray | None:
+        """Centres for these rows alone; None: there are none.
+
+        Raises:
+            Undecided: neither was found.
+        """
+        if needs_more(matrix, self.b, self.budget):
+            return None
+        try:
+            return self._solve(matrix, columns)
+        except Undecided:
+            found = self._search(matrix, columns, start, rng)
+            if found is None:
+                raise
+            return found
+
+    def _search(
+        self, matrix: csr_array, columns: np.ndarray, start: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray | None:
+        known = np.isin(columns, start)
+        found = Search(matrix, self.b, self.budget, rng).run(
+            np.flatnonzero(known), self.limits.moves
+        )
+        return None if found is None else columns[found]
+
+    def _solve(self, matrix: csr_array, columns: np.ndarray) -> np.ndarray | None:
+        """The mixed-integer program for these rows alone."""
+        count = matrix.shape[0]
+        if count <= self.budget:
             return np.zeros(0, np.int64)
-        matrix, columns = self._matrix(rows, radius)
-        count, size = matrix.shape
+        matrix, kept = distinct_columns(matrix)
+        columns, size = columns[kept], len(kept)
+        if matrix.nnz > self.limits.nonzeros:
+            raise Undecided
         # Variables u then x; rows: each point, b centres, the budget.
         constraints = vstack(
             [
@@ -148,7 +218,7 @@ class Cover:
             constraints=LinearConstraint(constraints.tocsc(), low, high),
             options={
                 "node_limit": self.limits.nodes,
-                "time_limit": max(self.limits.left(), 0.01),
+                "time_limit": self.limits.left(),
                 "mip_rel_gap": 1e9,
             },
         )
@@ -156,36 +226,43 @@ class Cover:
             return columns[answer.x[:size] > 0.5]
         if answer.status == INFEASIBLE:
             return None
-        if self.limits.left() <= 0:
-            raise UserError(
-                f"core-set: the mixed-integer programs were not solved within time_limit "
-                f"{self.limits.seconds:g} s; raise it, or lower nodes, nonzeros or steps"
-            )
+        self.limits.left()
         raise Undecided
 
     def _matrix(self, rows: np.ndarray, radius: float) -> tuple[csr_array, np.ndarray]:
-        """Which candidate covers which row; of candidates that cover the same rows only one.
+        """Which candidate (the second result names them) covers which of these rows.
 
         Raises:
             Undecided: more entries than allowed.
         """
-        parts, entries = [], 0
-        for part in self.points.blocks(rows):
-            parts.append(csr_array(self.points.squared(part) <= radius, dtype=np.float64))
-            entries += parts[-1].nnz
-            if entries > 50 * self.limits.nonzeros:
-                raise Undecided
-        columns = vstack(parts).tocsc()
-        columns.sort_indices()
-        covers: dict[bytes, int] = {}
-        ends = columns.indptr
-        for at in np.flatnonzero(np.diff(ends)):
-            covers.setdefault(columns.indices[ends[at] : ends[at + 1]].tobytes(), int(at))
-        kept = np.array(list(covers.values()), np.int64)
-        matrix = columns[:, kept]
-        if matrix.nnz > self.limits.nonzeros:
+        self._look_around(rows, radius)
+        near = [self._near[row] for row in rows.tolist()]
+        sizes = [int(np.searchsorted(squares, radius, side="right")) for _, squares in near]
+        if sum(sizes) > ENTRIES:
             raise Undecided
-        return matrix.tocsr(), kept
+        entries = [found[:size] for (found, _), size in zip(near, sizes, strict=True)]
+        entries = np.concatenate([np.zeros(0, np.int32), *entries])
+        columns, at = np.unique(entries, return_inverse=True)
+        ends = np.cumsum([0, *sizes])
+        matrix = csr_array((np.ones(len(at), np.int8), at, ends), shape=(len(rows), len(columns)))
+        matrix.sort_indices()
+        return matrix, columns.astype(np.int64)
+
+    def _look_around(self, rows: np.ndarray, radius: float) -> None:
+        """Let every row know its neighbours within the radius, nearest first."""
+        if radius > self.kept_to:
+            self._near, self.kept_to = {}, radius
+        new = rows[[row not in self._near for row in rows.tolist()]]
+        entries = sum(len(found) for found, _ in self._near.values())
+        for part in self.points.blocks(new):
+            for row, squares in zip(part.tolist(), self.points.squared(part), strict=True):
+                found = np.flatnonzero(squares <= self.kept_to)
+                found = found[np.argsort(squares[found], kind="stable")]
+                self._near[row] = found.astype(np.int32), squares[found]
+                entries += len(found)
+            if entries > ENTRIES:
+                self._near = {}
+                raise Undecided
 
 
 def _identity(count: int) -> csr_array:

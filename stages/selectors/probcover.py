@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
+from stages.selectors.balls import ROWS, Balls, reaches, strangers, tiles
 from stages.selectors.clusters import kmeans
-from stages.selectors.distances import Points, blocks, check_finite, unit_rows
+from stages.selectors.distances import Points, check_finite, unit_rows
 
 ITERATIONS = 20
+TOGETHER = 32  # candidates that are counted again at once
+STALE = 0.3  # share of covered points that are carried along
 
 
 def covering(
@@ -27,8 +30,9 @@ def covering(
     authors' code, rows are divided by their length first.
 
     The graph is never stored: how many uncovered points each candidate reaches is counted once in
-    blocks, and what a pick newly covers is subtracted, so memory is N D and a few blocks however
-    dense the graph, and all picks together cost no more than one further pass over all pairs.
+    blocks, each pair once, and again only where that may change a pick, so memory is N D and a few
+    blocks however dense the graph. Products are of float32, and pairs that these leave open are
+    decided exactly (:mod:`stages.selectors.balls`).
 
     Args:
         features: embeddings of the pool (N, D) and of the labeled set (L, D), number of classes.
@@ -47,7 +51,8 @@ def covering(
         raise UserError(f"subset is {subset}, but {b} are to be taken; allowed: 0, or {b} or more")
     check_finite(labeled)
     order = rng.permutation(len(pool))[: subset or None]  # ties go to the first of a random order
-    points = Points(unit_rows(np.concatenate([pool[order], labeled])))
+    rows = np.concatenate([pool[order], labeled]).astype(np.float64, copy=False)
+    points = Points(unit_rows(rows))
     if delta > 0:
         radius = (delta / points.unit) ** 2
     else:
@@ -64,40 +69,64 @@ def purest_radius(points: Points, labels: np.ndarray, purity: float) -> float:
     """
     order = np.argsort(labels, kind="stable")
     points, labels = points.among(order), labels[order]
-    nearest = np.full(len(points), np.inf)
-    for label in np.unique(labels):
-        start, end = np.searchsorted(labels, [label, label + 1])
-        for part in points.blocks(np.arange(start, end)):
-            for others in (slice(0, start), slice(end, len(points))):
-                squares = points.squared_to(points.coordinates[part], others)
-                closest = squares.min(1, initial=np.inf)
-                nearest[part] = np.minimum(nearest[part], closest)
-    impure = int((1 - purity) * len(nearest) + 1e-9)  # (1 - 0.95) * 20 must be 1
-    return float(np.sort(nearest)[min(impure, len(nearest) - 1)])
+    balls = Balls(points)
+    starts, ends = (np.searchsorted(labels, labels, side=side) for side in ("left", "right"))
+    rough = 2 * strangers(balls, ends)
+    impure = min(int((1 - purity) * len(rough) + 1e-9), len(rough) - 1)  # (1 - 0.95) * 20 must be 1
+    # Distances of few points can be the one of this rank: only theirs must be exact.
+    middle, slack = np.partition(rough, impure)[impure], 4 * balls.slack
+    if np.isinf(middle):
+        return float(middle)
+    close = np.flatnonzero(np.abs(rough - middle) <= 2 * slack)
+    nearest = np.empty(len(close))
+    for part in points.blocks(np.arange(len(close))):
+        squares = points.squared(close[part])
+        for row, at in zip(squares, close[part], strict=True):
+            row[starts[at] : ends[at]] = np.inf
+        nearest[part] = squares.min(1)
+    below = int((rough < middle - 2 * slack).sum())
+    return float(np.sort(nearest)[impure - below])
 
 
 def _greedy(points: Points, candidates: int, radius: float, b: int) -> np.ndarray:
-    """Positions among the first ``candidates`` points; the others are labeled."""
-    free = points.among(np.arange(candidates))
+    """Positions among the first ``candidates`` points; the others are labeled.
+
+    Lazy (Minoux 1978): what a ball newly covers never grows, so an old count is an upper bound, and
+    only candidates whose bound is the largest are counted again.
+    """
+    balls = Balls(points)
+    free, labeled = (
+        balls.among(slice(*span)) for span in ((0, candidates), (candidates, len(points)))
+    )
     covered = np.zeros(candidates, bool)
-    for part in blocks(np.arange(candidates, len(points)), candidates):
-        covered |= (free.squared_to(points.coordinates[part]) < radius).any(0)
-    reach = _reach(free, np.flatnonzero(~covered), radius)
-    taken = np.zeros(candidates, bool)
+    for rows in tiles(0, len(labeled), ROWS):
+        for columns in free.tiles(0):
+            covered[columns] |= labeled.hold(rows, free, columns, radius).any(0)
+    left = np.flatnonzero(~covered)  # what is, or was not long ago, uncovered
+    order = np.concatenate([left, np.flatnonzero(covered)])
+    bound = np.empty(candidates, np.int64)
+    bound[order] = reaches(free.among(order), len(left), radius)
+    others, counted = free.among(left), np.zeros(candidates, np.int64)
     picks = np.empty(b, np.int64)
     for at in range(b):
-        pick = int(np.argmax(np.where(taken, -1, reach)))
-        picks[at], taken[pick] = pick, True
-        if reach[pick]:
-            new = (free.squared(pick)[0] < radius) & ~covered
-            covered |= new
-            reach -= _reach(free, np.flatnonzero(new), radius)
+        pick = int(bound.argmax())
+        while bound[pick] and counted[pick] < at:
+            some = np.argpartition(-bound, min(TOGETHER, candidates - 1))[:TOGETHER]
+            some = np.union1d(some[(counted[some] < at) & (bound[some] > 0)], pick)
+            bound[some] = _held(free, some, others, radius)[:, ~covered[left]].sum(1)
+            counted[some] = at
+            pick = int(bound.argmax())
+        picks[at] = pick
+        if bound[pick]:
+            covered[left[_held(free, np.array([pick]), others, radius)[0]]] = True
+            if covered[left].sum() > STALE * len(left):
+                left = left[~covered[left]]
+                others = free.among(left)
+        bound[pick] = -1
     return picks
 
 
-def _reach(points: Points, rows: np.ndarray, radius: float) -> np.ndarray:
-    """How many of ``rows`` the ball around each point covers, int64, shape (N,)."""
-    counts = np.zeros(len(points), np.int64)
-    for part in points.blocks(rows):
-        counts += (points.squared(part) < radius).sum(0)
-    return counts
+def _held(balls: Balls, rows: np.ndarray, others: Balls, radius: float) -> np.ndarray:
+    """Which of ``others`` the balls around ``rows`` hold, bool, shape (len(rows), len(others))."""
+    parts = [balls.hold(rows, others, columns, radius) for columns in others.tiles(0)]
+    return np.concatenate([np.zeros((len(rows), 0), bool), *parts], axis=1)
