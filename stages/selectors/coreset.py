@@ -10,7 +10,8 @@ import numpy as np
 from stages.errors import UserError
 from stages.selectors import kcenter
 from stages.selectors.cover import Cover, Limits, Undecided
-from stages.selectors.distances import Points, blocks, check_finite
+from stages.selectors.distances import Frame, Points, nearest
+from stages.selectors.grid import check_finite
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +57,21 @@ def robust(
     count = len(pool)
     if b > count:
         raise UserError(f"cannot take {b} of {count} candidates")
-    check_finite(pool)
-    check_finite(labeled)
+    check_finite(pool, labeled)
     if 0 < pca < pool.shape[1]:
         pool, labeled = kcenter.principal_components(
             np.asarray(pool, np.float64), np.asarray(labeled, np.float64), pca
         )
     order = rng.permutation(count)  # the solver's choice among equals must not follow positions
-    points = Points(np.concatenate([pool[order], labeled]))
-    known, points = points.coordinates[count:], points.among(np.arange(count))
+    frame = Frame(pool, labeled)
+    points, known = Points.of(pool[order], frame), Points.of(labeled, frame)
     budget = min(int(outliers * (count + len(known))), count)
-    sequence = kcenter.greedy((points.coordinates, known), min(b + budget + 1, count), rng)
-    to_labeled = _nearest(points, known)
+    sequence = kcenter.greedy((points.rows, known.rows), min(b + budget + 1, count), rng)
+    _, to_labeled = nearest(points, known)
     limits = Limits(nodes, nonzeros, programs, time_limit)
     cover = Cover(points, to_labeled, b, budget, sequence, limits)
     centres = _bisect(cover, sequence, b, steps)
-    filled = _fill(points.coordinates, known, centres, b, rng)
+    filled = _fill(points.rows, known.rows, centres, b, rng)
     return order[filled]
 
 
@@ -116,14 +116,6 @@ def _too_small(cover: Cover, sequence: np.ndarray) -> float:
     if len(sequence) < cover.b + cover.budget + 1:
         return 0.0
     return math.sqrt(cover.reach(sequence[:-1])[sequence[-1]]) / 2
-
-
-def _nearest(points: Points, others: np.ndarray) -> np.ndarray:
-    """Squared distance of each point to the nearest of ``others``, shape (N,); inf if none."""
-    nearest = np.full(len(points), np.inf)
-    for part in blocks(np.arange(len(others)), len(points)):
-        np.minimum(nearest, points.squared_to(others[part]).min(0), out=nearest)
-    return nearest
 
 
 def _fill(

@@ -10,7 +10,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, vstack
 
 from stages.errors import UserError
-from stages.selectors.distances import Points
+from stages.selectors.distances import Points, nearest, pieces, within
 
 SOLVED, LIMIT, INFEASIBLE = 0, 1, 2
 
@@ -89,11 +89,11 @@ class Cover:
             found = self._solve(rows, radius)
             if found is None:
                 return None
-            nearest = self.reach(found)
-            open_ = np.flatnonzero(nearest > radius)
+            reach = self.reach(found)
+            open_ = np.flatnonzero(reach > radius)
             if len(open_) <= self.budget:
                 return found
-            more = self._spread(np.setdiff1d(open_, rows), nearest, radius)
+            more = self._spread(np.setdiff1d(open_, rows), reach, radius)
             if not len(more):  # the solver's tolerance let a row pass
                 raise Undecided
             rows = np.concatenate([rows, more])
@@ -102,24 +102,21 @@ class Cover:
 
     def reach(self, centres: np.ndarray) -> np.ndarray:
         """Squared distance of each point to the nearest centre or labeled point, shape (N,)."""
-        nearest = self.to_labeled.copy()
-        for part in self.points.blocks(centres):
-            np.minimum(nearest, self.points.squared(part).min(0), out=nearest)
-        return nearest
+        return np.minimum(self.to_labeled, nearest(self.points, self.points[centres])[1])
 
-    def _spread(self, open_: np.ndarray, nearest: np.ndarray, radius: float) -> np.ndarray:
+    def _spread(self, open_: np.ndarray, reach: np.ndarray, radius: float) -> np.ndarray:
         """At most b open points, farthest first, apart by the radius, and if few by half of it.
 
         Points far apart share few centres: they show soonest that a radius is too small.
         """
-        among, chosen = self.points.among(open_), np.zeros(0, np.int64)
+        among, chosen = self.points[open_], np.zeros(0, np.int64)
         for apart in (radius, radius / 4):
-            left = nearest[open_].copy()
-            for part in among.blocks(chosen):
-                left[(among.squared(part) <= apart).any(0)] = 0
+            left = reach[open_]
+            for part in pieces(len(chosen), len(among)):
+                left[within(among[chosen[part]], among, apart).any(0)] = 0
             while len(chosen) < self.b and left.any():
                 chosen = np.append(chosen, left.argmax())
-                left[among.squared(chosen[-1])[0] <= apart] = 0
+                left[within(among[chosen[-1:]], among, apart)[0]] = 0
             if len(chosen) >= self.b // 5:
                 break
         return open_[chosen]
@@ -170,8 +167,9 @@ class Cover:
             Undecided: more entries than allowed.
         """
         parts, entries = [], 0
-        for part in self.points.blocks(rows):
-            parts.append(csr_array(self.points.squared(part) <= radius, dtype=np.float64))
+        for part in pieces(len(rows), len(self.points)):
+            near = within(self.points[rows[part]], self.points, radius)
+            parts.append(csr_array(near, dtype=np.float64))
             entries += parts[-1].nnz
             if entries > 50 * self.limits.nonzeros:
                 raise Undecided

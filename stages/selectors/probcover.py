@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.clusters import kmeans
-from stages.selectors.distances import Points, blocks, check_finite, unit_rows
+from stages.selectors.distances import Points, nearest, pieces, within
+from stages.selectors.grid import unit_rows
+from stages.selectors.lloyd import kmeans
 
 ITERATIONS = 20
 
@@ -45,43 +46,44 @@ def covering(
         raise UserError(f"cannot take {b} of {len(pool)} candidates")
     if 0 < subset < b:
         raise UserError(f"subset is {subset}, but {b} are to be taken; allowed: 0, or {b} or more")
-    check_finite(labeled)
     order = rng.permutation(len(pool))[: subset or None]  # ties go to the first of a random order
-    points = Points(unit_rows(np.concatenate([pool[order], labeled])))
+    points = Points.of(unit_rows(pool[order], labeled, dtype=np.float32))
     if delta > 0:
-        radius = (delta / points.unit) ** 2
+        radius = (delta * points.frame.scale) ** 2
     else:
-        radius = purest_radius(points, kmeans(points, classes, rng, ITERATIONS), purity)
-    return order[_greedy(points, len(order), radius, b)]
+        _, labels = kmeans(points, min(classes, len(points)), rng, ITERATIONS)
+        radius = purest_radius(points, labels, purity)
+    return order[_greedy(points, len(order), float(np.nextafter(radius, -np.inf)), b)]
 
 
 def purest_radius(points: Points, labels: np.ndarray, purity: float) -> float:
-    """The squared radius, in units of ``points``, of Yehuda et al. 2022, section 3.3.
+    """The squared radius, in the frame of ``points``, of Yehuda et al. 2022, section 3.3.
 
     A ball is pure if all it covers has the (pseudo-)label of its centre: as long as the radius is
     at most the distance to the nearest point with another label. The largest radius that leaves a
     share ``purity`` of all balls pure is therefore one of these distances.
     """
     order = np.argsort(labels, kind="stable")
-    points, labels = points.among(order), labels[order]
-    nearest = np.full(len(points), np.inf)
+    points, labels = points[order], labels[order]
+    closest = np.full(len(points), np.inf)
     for label in np.unique(labels):
         start, end = np.searchsorted(labels, [label, label + 1])
-        for part in points.blocks(np.arange(start, end)):
-            for others in (slice(0, start), slice(end, len(points))):
-                squares = points.squared_to(points.coordinates[part], others)
-                closest = squares.min(1, initial=np.inf)
-                nearest[part] = np.minimum(nearest[part], closest)
-    impure = int((1 - purity) * len(nearest) + 1e-9)  # (1 - 0.95) * 20 must be 1
-    return float(np.sort(nearest)[min(impure, len(nearest) - 1)])
+        for others in (points[:start], points[end:]):
+            _, squares = nearest(points[start:end], others)
+            np.minimum(closest[start:end], squares, out=closest[start:end])
+    impure = int((1 - purity) * len(closest) + 1e-9)  # (1 - 0.95) * 20 must be 1
+    return float(np.sort(closest)[min(impure, len(closest) - 1)])
 
 
 def _greedy(points: Points, candidates: int, radius: float, b: int) -> np.ndarray:
-    """Positions among the first ``candidates`` points; the others are labeled."""
-    free = points.among(np.arange(candidates))
+    """Positions among the first ``candidates`` points; the others are labeled.
+
+    A ball covers what is at a squared distance of at most ``radius``.
+    """
+    free, labeled = points[:candidates], points[candidates:]
     covered = np.zeros(candidates, bool)
-    for part in blocks(np.arange(candidates, len(points)), candidates):
-        covered |= (free.squared_to(points.coordinates[part]) < radius).any(0)
+    for part in pieces(len(labeled), candidates):
+        covered |= within(labeled[part], free, radius).any(0)
     reach = _reach(free, np.flatnonzero(~covered), radius)
     taken = np.zeros(candidates, bool)
     picks = np.empty(b, np.int64)
@@ -89,7 +91,7 @@ def _greedy(points: Points, candidates: int, radius: float, b: int) -> np.ndarra
         pick = int(np.argmax(np.where(taken, -1, reach)))
         picks[at], taken[pick] = pick, True
         if reach[pick]:
-            new = (free.squared(pick)[0] < radius) & ~covered
+            new = within(free[[pick]], free, radius)[0] & ~covered
             covered |= new
             reach -= _reach(free, np.flatnonzero(new), radius)
     return picks
@@ -98,6 +100,6 @@ def _greedy(points: Points, candidates: int, radius: float, b: int) -> np.ndarra
 def _reach(points: Points, rows: np.ndarray, radius: float) -> np.ndarray:
     """How many of ``rows`` the ball around each point covers, int64, shape (N,)."""
     counts = np.zeros(len(points), np.int64)
-    for part in points.blocks(rows):
-        counts += (points.squared(part) < radius).sum(0)
+    for part in pieces(len(rows), len(points)):
+        counts += np.count_nonzero(within(points[rows[part]], points, radius), axis=0)
     return counts
