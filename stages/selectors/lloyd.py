@@ -7,10 +7,10 @@ from scipy.sparse import csr_array
 
 from stages.selectors import seeding
 from stages.selectors.distances import Points, nearest, squared
-from stages.selectors.grid import blocks, ground, squares
+from stages.selectors.grid import BLOCK, blocks, ground, squares
 
-BLOCK = 2048
-GROUP = 12  # centres that share a bound, about
+GROUP = 24  # centres that share a bound, about,
+GROUPS = 64  # or as many as leave this number of groups: a bound for each point and group
 DENSE = 0.5  # share of distances left open from which all are computed
 MARGIN = 1e-6  # relative; float32 noise of a square root is 1e-7
 DRIFT = 2.0**-22  # relative; float32 noise of a product and a sum is 2^-23
@@ -111,8 +111,10 @@ class Lloyd:
             self.assign()
             if not self._move():
                 break
-            if iteration == 0 and len(self.centres) >= 2 * GROUP:
-                few = Lloyd(self.centres, self.centres[np.arange(0, len(self.centres), GROUP)])
+            count = len(self.centres)
+            if iteration == 0 and count >= 2 * GROUP:  # groups are clusters of the centres
+                some = np.arange(0, count, max(GROUP, count // GROUPS))
+                few = Lloyd(self.centres, self.centres[some])
                 few.run(5)
                 self._group(few.own)
 
