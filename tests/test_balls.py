@@ -1,4 +1,4 @@
-"""Balls by float32 products against exact squared distances."""
+"""Balls in tiles, each pair once, against all exact squared distances."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from stages.selectors import balls as module
 from stages.selectors import probcover
-from stages.selectors.balls import Balls, reaches, strangers
-from stages.selectors.distances import Points, unit_rows
+from stages.selectors.balls import held, reaches, slack, strangers
+from stages.selectors.distances import Points, squared
+from stages.selectors.grid import unit_rows
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -21,54 +22,52 @@ def rng(seed: int = 0) -> np.random.Generator:
 def small_blocks(monkeypatch):
     monkeypatch.setattr(module, "ROWS", 7)
     monkeypatch.setattr(module, "COLUMNS", 16)
-    monkeypatch.setattr(module, "PAIRS", 5)
 
 
 def points(seed: int, count: int, size: int) -> Points:
     """Some of them twice."""
     values = rng(seed).normal(size=(count, size))
-    return Points(unit_rows(values[rng(seed + 1).integers(0, count, count)]))
+    return Points.of(unit_rows(values[rng(seed + 1).integers(0, count, count)]))
 
 
 CASES = (st.integers(0, 10**6), st.integers(2, 60), st.integers(2, 40))
 
 
-@given(*CASES, st.integers(0, 1))
-def test_a_point_on_the_border_is_outside_and_one_step_further_inside(seed, count, size, step):
+@given(*CASES, st.integers(-1, 0))
+def test_a_point_on_the_border_is_inside_and_one_step_further_outside(seed, count, size, step):
     """The radius is one of the distances: float32 alone could not tell."""
     some = points(seed, count, size)
-    squares = some.squared(slice(0, count))
-    radius = float(rng(seed).choice(squares.ravel())) + step  # squares are whole numbers
-    inside = Balls(some).hold(np.arange(count), Balls(some), slice(0, count), radius)
-    assert (inside == (squares < radius)).all()
+    squares = squared(some, some)
+    radius = float(rng(seed).choice(squares.ravel()))
+    radius = float(np.nextafter(radius, -np.inf)) if step else radius
+    assert (held(some, some, radius) == (squares <= radius)).all()
 
 
 @given(*CASES, st.floats(0, 1))
 def test_reaches_are_counts(seed, count, size, share):
     some, wanted = points(seed, count, size), int(share * count)
-    squares = some.squared(slice(0, count))
+    squares = squared(some, some)
     radius = float(rng(seed).choice(squares.ravel()))
-    found = reaches(Balls(some), wanted, radius)
-    assert (found == (squares[:wanted] < radius).sum(0)).all()
+    found = reaches(some, wanted, radius)
+    assert (found == (squares[:wanted] <= radius).sum(0)).all()
 
 
 @given(*CASES)
 def test_strangers_are_of_other_groups(seed, count, size):
     some = points(seed, count, size)
     labels = np.sort(rng(seed).integers(0, 4, count))
-    squares = np.where(labels[:, None] == labels, np.inf, some.squared(slice(0, count)))
-    balls = Balls(some)
-    found = strangers(balls, np.searchsorted(labels, labels, side="right"))
-    np.testing.assert_allclose(found, squares.min(1) / 2, rtol=0, atol=balls.slack)
+    squares = np.where(labels[:, None] == labels, np.inf, squared(some, some))
+    found = strangers(some, np.searchsorted(labels, labels, side="right"))
+    np.testing.assert_allclose(found, squares.min(1), rtol=0, atol=slack(some))
 
 
 @given(st.integers(0, 10**6), st.floats(0.05, 1.4))
 def test_lazy_picks_are_those_of_counting_all(seed, delta):
     values = rng(seed).normal(size=(70, 3))
     values = values[rng(seed + 1).integers(0, 70, 90)]
-    some = Points(unit_rows(values))
-    radius = (delta / some.unit) ** 2
-    near = some.squared(slice(0, 90)) < radius
+    some = Points.of(unit_rows(values))
+    radius = (delta * some.frame.scale) ** 2
+    near = squared(some, some) <= radius
     covered, taken, wanted = near[60:, :60].any(0), np.zeros(60, bool), []
     for _ in range(40):
         reach = np.where(taken, -1, (near[:60, :60] & ~covered).sum(1))

@@ -57,7 +57,7 @@ def test_it_beats_the_greedy_start_somewhere():
 @pytest.mark.parametrize("moves", [0, 500])
 def test_the_program_decides_as_enumeration_does(radius_squared, budget, moves):
     pool = rng(4).uniform(size=(12, 2))
-    points = Points(pool)
+    points = Points.of(pool)
     squares = ((pool[:, None] - pool) ** 2).sum(2)
     wanted = any(
         (squares[list(some)].min(0) > radius_squared).sum() <= budget
@@ -66,7 +66,7 @@ def test_the_program_decides_as_enumeration_does(radius_squared, budget, moves):
     # Rows are added one by one from a single one.
     limits = Limits(1000, 10**6, 100, 60, moves)
     cover = Cover(points, np.full(12, np.inf), 2, budget, np.array([0]), limits, rng())
-    found = cover.centres(radius_squared / points.unit**2, np.arange(2))
+    found = cover.centres(radius_squared * points.frame.scale**2, np.arange(2))
     assert (found is not None) == wanted
     if wanted and len(found):
         assert (squares[found].min(0) > radius_squared).sum() <= budget

@@ -15,7 +15,7 @@ from stages.models.logistic import logistic, sigmoid
 from stages.randomness import generator
 from stages.scorers import gcn
 from stages.selectors import subset
-from stages.selectors.distances import unit_rows
+from stages.selectors.grid import unit_rows
 
 CPU = torch.device("cpu")
 EXACT, PLAIN = Compute(CPU, True, False), Compute(CPU, False, False)

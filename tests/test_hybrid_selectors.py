@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, pairwise
 
 from stages.errors import UserError
-from stages.selectors import agglomerative, bait, cluster_margin, exploitation, fisher, grid, lloyd
+from stages.selectors import agglomerative, bait, cluster_margin, exploitation, fisher
 from stages.selectors import diverse_minibatch as diverse
+from stages.selectors.distances import Frame
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -119,59 +120,7 @@ def test_the_order_of_the_candidates_makes_no_difference(name):
     assert set(SELECTORS[name](x, b, rng()).tolist()) == set(range(30))
 
 
-# the grid
-
-
-@given(st.integers(2, 40), st.integers(1, 30), st.integers(-300, 300), st.integers(0, 10**6))
-def test_distances_on_the_grid_are_whole_and_close(count, size, exponent, seed):
-    x = np.ldexp(rng(seed).normal(size=(count, size)) + 5, exponent)
-    spots = grid.Grid.of(x)
-    on = spots.snap(x)
-    squares = grid.squared_distances(on, on)
-    whole = [
-        [sum((int(a) - int(c)) ** 2 for a, c in zip(p, q, strict=True)) for q in on] for p in on
-    ]
-    assert squares.tolist() == whole and max(map(max, whole)) < 2**53
-    np.testing.assert_allclose(on * spots.step + spots.centre, x, atol=spots.step, rtol=0)
-
-
-@given(st.integers(1, 30), st.integers(0, 10**6))
-def test_cosines_of_unit_vectors(size, seed):
-    x = rng(seed).normal(size=(9, size))
-    x[3] = 0
-    found = grid.cosines(grid.unit_vectors(x), grid.unit_vectors(x))
-    np.testing.assert_allclose(found, pairwise.cosine_similarity(x), atol=1e-4 / size)
-    assert (found == grid.cosines(grid.unit_vectors(x), grid.unit_vectors(x)[::-1])[:, ::-1]).all()
-
-
-# k-means and diverse mini-batch
-
-
-def test_weighted_kmeans_is_scikit_learns():
-    x, weights = grid.on_grid(points(300, 4)), rng(1).random(300)
-    centres, nearest = lloyd.kmeans(x, weights, 6, rng(2), 200)
-    start = x[lloyd.seeds(x, lloyd.whole(weights, 300, np.abs(x).max()), 6, rng(2))]
-    other = KMeans(6, init=start, n_init=1, max_iter=200, tol=0).fit(x, sample_weight=weights)
-    np.testing.assert_allclose(centres, other.cluster_centers_, atol=1e-4 * np.abs(x).max())
-    assert (nearest == other.labels_).all()
-
-
-def test_seeds_follow_weight_times_squared_distance():
-    x = np.array([[0.0], [0.0], [10.0], [1.0]])
-    weights = np.array([1.0, 0.0, 1.0, 50.0])
-    draws = [lloyd.seeds(x, weights, 2, rng(seed)).tolist() for seed in range(3000)]
-    assert all(pick != 1 for draw in draws for pick in draw)
-    firsts = np.bincount([draw[0] for draw in draws], minlength=4) / 3000
-    np.testing.assert_allclose(firsts, weights / weights.sum(), atol=0.02)
-    after = np.bincount([draw[1] for draw in draws if draw[0] == 3], minlength=4)
-    np.testing.assert_allclose(after / after.sum(), [1 / 82, 0, 81 / 82, 0], atol=0.02)
-
-
-def test_a_centre_is_the_weighted_mean():
-    x = np.array([[0.0], [8.0], [1000.0], [1010.0]])
-    centres, nearest = lloyd.kmeans(x, np.array([3.0, 1.0, 1.0, 1.0]), 2, rng(0), 10)
-    assert sorted(centres[:, 0].tolist()) == [2, 1005]
-    assert nearest[0] == nearest[1] != nearest[2] == nearest[3]
+# diverse mini-batch
 
 
 def test_diverse_minibatch_keeps_the_informative_and_takes_one_of_each_cluster():
@@ -212,7 +161,7 @@ def test_one_threshold_cuts_all_parts():
 @given(st.integers(2, 120), st.integers(2, 20), st.integers(1, 12), st.integers(0, 10**6))
 def test_parts_partition_and_clusters_stay_within(count, part, distinct, seed):
     x = points(distinct, 3, seed)[rng(seed).integers(0, distinct, count)]
-    parts = agglomerative.split(x, grid.Grid.of(x), part, rng(seed))
+    parts = agglomerative.split(x, Frame(x), part, rng(seed))
     assert sorted(np.concatenate(parts).tolist()) == list(range(count))
     assert max(map(len, parts)) <= part
     found = agglomerative.average_linkage(x, 3.0, part, rng(seed))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stages.errors import UserError
 from stages.selectors import kdpp
-from stages.selectors.distances import blocks
+from stages.selectors.distances import pieces
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -127,6 +127,6 @@ def test_duplicates_beyond_the_rank_are_drawn_uniformly_and_said(caplog):
 def test_blocks_change_nothing(monkeypatch):
     x = rng().normal(size=(200, 5))
     whole = kdpp.sample(x, 20, rng())
-    monkeypatch.setattr("stages.selectors.distances.BLOCK_BYTES", 100000)
-    assert len(list(blocks(np.arange(200), 1024))) > 10
+    monkeypatch.setattr("stages.selectors.distances.CELLS", 12500)
+    assert len(list(pieces(200, 1024))) > 10
     assert (kdpp.sample(x, 20, rng()) == whole).all()

@@ -10,58 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.selectors import badge, kcenter, kmeans
-from stages.selectors import bounded_lloyd as lloyd
-from stages.selectors.row_grid import Exact, bits, on_grid
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+from stages.selectors import badge, kcenter, kmeans, seeding
+from stages.selectors.distances import Points
+from tests.test_distances import adversary, apart, rng
 
 
 def whole_numbers(seed: int, count: int, columns: int, values: int) -> np.ndarray:
     """Points with many copies and ties, exact in every precision."""
     return rng(seed).integers(0, values, (count, columns)).astype(np.float64)
-
-
-def apart(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return ((rows[:, None].astype(np.float64) - others[None]) ** 2).sum(2)
-
-
-# the grid
-
-
-@given(st.integers(0, 10_000), st.integers(1, 600), st.integers(-300, 300))
-def test_dot_products_on_the_grid_do_not_depend_on_the_order(seed, columns, power):
-    rows, _ = on_grid(np.ldexp(rng(seed).normal(size=(4, columns)), power))
-    shuffled = rng(seed + 1).permutation(columns)
-    assert (rows @ rows.T == rows[:, shuffled] @ rows[:, shuffled].T).all()
-    exact = [[sum(map(int_of, a * 2.0**24, b * 2.0**24)) for b in rows] for a in rows]
-    assert (rows @ rows.T * 2.0**48 == np.array(exact, np.float64)).all()
-
-
-def int_of(a: float, b: float) -> int:
-    return int(a) * int(b)
-
-
-@given(st.integers(0, 10_000), st.integers(1, 600))
-def test_the_grid_is_near_and_fits_into_float32(seed, columns):
-    given_rows = rng(seed).normal(size=(5, columns))
-    rows, exponents = on_grid(given_rows.copy())
-    assert (rows == rows.astype(np.float32)).all() and np.abs(rows).max() <= 1
-    error = np.abs(np.ldexp(rows, exponents[:, None]) - given_rows).max(1)
-    assert (error <= 2.0 ** -bits(columns) * np.abs(given_rows).max(1)).all()
-
-
-@given(st.integers(0, 10_000), st.sampled_from([1, 3, 32, 512]), st.sampled_from([0.0, 50.0, 1e6]))
-def test_slack_covers_what_float32_is_off_by(seed, columns, offset):
-    pool = offset + rng(seed).normal(size=(40, columns)) * rng(seed + 1).exponential(size=(40, 1))
-    frame = Exact(pool, pool[:0])
-    exact, norms = frame.exactly(pool)
-    rough = frame.roughly(pool)
-    single = (rough**2).sum(1)[:, None] + norms.astype(np.float32) - 2 * rough @ exact.T.astype("f")
-    noise = frame.slack * (norms[:, None] + norms)
-    assert (np.abs(single - apart(exact, exact)) <= noise).all()
 
 
 # k-center
@@ -164,7 +120,7 @@ def plain_badge(errors, features, b: int, generator: np.random.Generator) -> lis
         if before.sum() == 0:
             rest = generator.permutation([at for at in range(len(lengths)) if at not in picks])
             return picks + rest[: b - len(picks)].tolist()
-        draws = generator.random((2, max(badge.FEWEST, len(picks))))
+        draws = generator.random((2, max(seeding.FEWEST, len(picks))))
         for where, bar in draws.T:
             at = int(np.searchsorted(np.cumsum(before), where * before.sum(), side="right"))
             if len(picks) < b and bar * before[at] < weights()[at]:
@@ -177,7 +133,7 @@ def plain_badge(errors, features, b: int, generator: np.random.Generator) -> lis
 @pytest.mark.parametrize("copies", [1, 4])
 @pytest.mark.parametrize("seed", range(4))
 def test_badge_is_plain(seed, copies, fewest, kind, monkeypatch):
-    monkeypatch.setattr(badge, "FEWEST", fewest)
+    monkeypatch.setattr(seeding, "FEWEST", fewest)
     monkeypatch.setattr(badge, "BLOCK", 7)
     errors = np.repeat(rng(seed).normal(size=(12, 4)), copies, axis=0)
     features = np.repeat(rng(seed + 50).normal(size=(12, 6)), copies, axis=0).astype(kind)
@@ -191,7 +147,7 @@ def test_badge_is_plain(seed, copies, fewest, kind, monkeypatch):
 @pytest.mark.parametrize("fewest", [2, 16])
 def test_badge_draws_as_one_pick_at_a_time_does(kind, fewest, monkeypatch):
     """Chi-square of the ordered picks against their probabilities by enumeration."""
-    monkeypatch.setattr(badge, "FEWEST", fewest)
+    monkeypatch.setattr(seeding, "FEWEST", fewest)
     errors = np.array([[1.0, -1.0], [0.5, -0.2], [-0.6, 0.9], [0.8, 0.1], [0.3, 0.3]])
     features = np.array([[2.0, 1], [1, 1], [0.5, 1.5], [1, 0], [0, 0]], kind)
     gradients = dense(errors, features)
@@ -245,66 +201,23 @@ def test_badge_on_gradients_of_very_different_lengths(kind):
 # k-means
 
 
-def plain_lloyd(rows: np.ndarray, centres: np.ndarray, iterations: int) -> np.ndarray:
-    for _ in range(iterations):
-        own = apart(rows, centres).argmin(1)
-        centres = np.array(
-            [
-                rows[own == at].mean(0) if (own == at).any() else old
-                for at, old in enumerate(centres)
-            ]
-        )
-    return centres
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("seed", range(5))
-def test_exact_centres_are_plain(seed, kind, monkeypatch):
-    monkeypatch.setattr(lloyd, "BLOCK", 32)
-    rows = np.concatenate([rng(seed).normal(size=(60, 9)) + 3 * at for at in range(5)]).astype(kind)
-    seeds = np.sort(rng(seed).choice(300, 25, replace=False))
-    points = lloyd.Points(rows)
-    got = lloyd.centres(points, seeds, 12) / points.frame.scale + points.frame.shift
-    wanted = plain_lloyd(rows.astype(np.float64), rows[seeds].astype(np.float64), 12)
-    np.testing.assert_allclose(got, wanted, atol=2e-5)
-
-
-def test_bounds_do_not_change_what_lloyd_finds(monkeypatch):
-    """With and without skipping, down to the last bit."""
-    rows = np.maximum(rng().normal(size=(2000, 20)), 0)
-    points, seeds = lloyd.Points(rows), np.arange(0, 2000, 40)
-    lazy = lloyd.centres(points, seeds, 15)
-    monkeypatch.setattr(lloyd, "MARGIN", 2.0)  # nothing is ever skipped
-    assert (lazy == lloyd.centres(points, seeds, 15)).all()
-
-
-def test_lloyd_skips_points(monkeypatch):
-    compared, assign = [], lloyd._Lloyd._assign
-
-    def counted(self, rows, *rest):
-        compared.append(len(rows))
-        assign(self, rows, *rest)
-
-    monkeypatch.setattr(lloyd._Lloyd, "_assign", counted)
-    rows = np.concatenate([rng(at).normal(size=(100, 9)) + 9 * at for at in range(5)])
-    lloyd.centres(lloyd.Points(rows), np.arange(0, 500, 50), 20)
-    assert sum(compared) < 500 * 20 / 2
-
-
 @settings(max_examples=100)
 @given(st.integers(0, 10_000), st.integers(1, 60), st.sampled_from([2, 4, 100]), st.data())
 def test_the_nearest_free_is_plain(seed, count, values, data):
     b = data.draw(st.integers(1, count))
     rows = whole_numbers(seed, count, 3, values)
-    points = lloyd.Points(rows)
-    centres, _ = points.frame.exactly(whole_numbers(seed + 1, b, 3, values))
+    points = Points.of(rows)
+    centres = Points.of(whole_numbers(seed + 1, b, 3, values), points.frame)
     rank = np.argsort(rng(seed).permutation(count))
     wanted: list[int] = []
     grid = points.rows.astype(np.float64)
-    for centre in centres:
+    for centre in centres.rows:
         distances = apart(grid, centre[None])[:, 0]
         free = [at for at in range(count) if at not in wanted]
         wanted.append(min(free, key=lambda at, d=distances: (d[at], rank[at])))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kmeans, "GROUP", data.draw(st.sampled_from([1, 4, 64])))
-        assert kmeans._nearest_free(points, centres, rng(seed)).tolist() == wanted
+        if data.draw(st.booleans()):
+            patch.setattr(Points, "rough", adversary(seed))
+        order = rng(seed).permutation(count)
+        assert kmeans.nearest_free(points, centres, order).tolist() == wanted

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from stages.errors import UserError
-from stages.selectors import badge, kcenter, kmeans
-from stages.selectors import bounded_lloyd as lloyd
+from stages.selectors import badge, kcenter, kmeans, lloyd
+from stages.selectors.distances import Points
 from stages.selectors.top import round_to_ties, top
 
 SELECTORS = {
@@ -315,19 +315,23 @@ def test_kmeans_is_lloyd_and_then_the_nearest_free(backend, seed):
 
 
 def test_a_candidate_nearest_to_two_centres_is_taken_once():
-    points = lloyd.Points(np.array([[0.0], [1.0], [5.0]]))
-    centres, _ = points.frame.exactly(np.array([[0.1], [0.2]]))
-    assert kmeans._nearest_free(points, centres, rng()).tolist() == [0, 1]
+    points = Points.of(np.array([[0.0], [1.0], [5.0]]))
+    centres = Points.of(np.array([[0.1], [0.2]]), points.frame)
+    assert kmeans.nearest_free(points, centres, np.arange(3)).tolist() == [0, 1]
 
 
-def test_auto_follows_the_precision(monkeypatch):
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_auto_takes_a_gpu_for_single_precision_alone(gpus, monkeypatch):
     used = []
-    exact = lloyd.centres
-    monkeypatch.setattr(lloyd, "centres", lambda p, s, i: used.append("exact") or exact(p, s, i))
+    exact = lloyd.centres_from
+    monkeypatch.setattr(
+        lloyd, "centres_from", lambda p, s, i: used.append("exact") or exact(p, s, i)
+    )
     monkeypatch.setattr(kmeans, "_faiss_centres", lambda x, s, i: used.append("faiss") or s)
+    monkeypatch.setattr(kmeans, "_gpus", lambda: gpus)
     kmeans.nearest_to_centres(points(9), 2, rng())
     kmeans.nearest_to_centres(points(9).astype(np.float32), 2, rng())
-    assert used == ["exact", "faiss"]
+    assert used == ["exact", "faiss" if gpus else "exact"]
 
 
 def test_an_unknown_backend_is_refused():

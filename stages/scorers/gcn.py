@@ -15,7 +15,7 @@ from stages.models.logistic import Trainer, logistic, sigmoid, tensor
 from stages.progress import progress
 from stages.randomness import Purpose
 from stages.scorers.pool import Pool
-from stages.selectors.distances import unit_rows
+from stages.selectors.grid import unit_rows
 
 OUTSIDE = -2.0  # below every score
 
@@ -123,7 +123,8 @@ def train(
     drawn = np.arange(count)
     if 0 < subset < count:
         drawn = np.sort(pool.generator(Purpose.GCN_SUBSET).choice(count, subset, replace=False))
-    rows = unit_rows(np.concatenate([pool.embeddings[drawn], pool.labeled_embeddings]))
+    embeddings = pool.embeddings[drawn]
+    rows = unit_rows(embeddings, pool.labeled_embeddings, dtype=embeddings.dtype)
     graph = Graph(tensor(rows, compute), compute.exact)
     model = GCN(rows.shape[1], hidden, pool.generator(Purpose.GCN))
     model = compute.place(model)

@@ -8,7 +8,7 @@ from stages.errors import UserError
 from stages.models.batches import classify, slices
 from stages.scorers.pool import Pool
 from stages.scorers.uncertainty import margin_of
-from stages.selectors.grid import cosines, magnitude, unit_vectors
+from stages.selectors.grid import cosines, unit_rows
 from stages.selectors.remember import Remembered
 
 BLOCK_CELLS = 10_000_000  # similarities held at a time
@@ -95,15 +95,13 @@ def _measures(
     order = np.argsort(pool.labels, kind="stable")
     present, starts = np.unique(pool.labels[order], return_index=True)
     if features == "pixels":
-        span = 255.0
-        labeled = unit_vectors(_pixels(pool, pool.labeled[order]), span)
+        labeled = unit_rows(_pixels(pool, pool.labeled[order]))
     else:
-        span = max(magnitude(pool.embeddings), magnitude(pool.labeled_embeddings))
-        labeled = unit_vectors(pool.labeled_embeddings[order], span)
+        labeled = unit_rows(pool.labeled_embeddings[order])
     found = []
     for part in slices(len(pool.rows), max(1, BLOCK_CELLS // len(labeled))):
         here = _pixels(pool, pool.rows[part]) if features == "pixels" else pool.embeddings[part]
-        found.append(measures_of(cosines(unit_vectors(here, span), labeled), starts, neighbours))
+        found.append(measures_of(cosines(unit_rows(here), labeled), starts, neighbours))
     density, similarity, pseudo = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return density, similarity, present[pseudo]
 

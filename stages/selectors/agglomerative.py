@@ -18,7 +18,8 @@ from scipy.spatial.distance import squareform
 
 from stages.errors import UserError
 from stages.progress import progress
-from stages.selectors.grid import BLOCK, Grid, squared_distances
+from stages.selectors.distances import Frame, Points, squared
+from stages.selectors.grid import BLOCK, blocks, check_finite, ground
 from stages.selectors.lloyd import kmeans
 
 SAMPLE = 1000  # points that decide where a set is split
@@ -32,7 +33,8 @@ def average_linkage(
 
     The distance threshold (epsilon of Citovsky et al. 2021) is the height that leaves
     ceil(N / cluster_size) clusters, or fewer where merges at that height are tied. Distances are
-    Euclidean and exact up to the grid of grid.py. Memory is that of part^2 distances.
+    Euclidean and exact up to the grids of :mod:`stages.selectors.grid`. Memory is that of part^2
+    distances.
 
     Args:
         part: points of a part at most, 2 or more; 0: one part, however large.
@@ -42,9 +44,10 @@ def average_linkage(
     """
     if part == 1:
         raise UserError("part is 1; allowed: 0 (one part) or 2 or more")
-    grid = Grid.of(features)
-    parts = split(features, grid, part or len(features), rng)
-    trees = [_tree(features, grid, rows) for rows in progress(parts, "cluster", "part")]
+    check_finite(features)
+    frame = Frame(features)
+    parts = split(features, frame, part or len(features), rng)
+    trees = [_tree(features, frame, rows) for rows in progress(parts, "cluster", "part")]
     heights = np.sort(np.concatenate([tree[:, 2] for tree in trees]))
     merges = min(len(features) - math.ceil(len(features) / cluster_size), len(heights))
     return _cut(parts, trees, heights[merges - 1] if merges > 0 else -1.0, len(features))
@@ -63,17 +66,17 @@ def _cut(
     return clusters
 
 
-def _tree(features: np.ndarray, grid: Grid, rows: np.ndarray) -> np.ndarray:
+def _tree(features: np.ndarray, frame: Frame, rows: np.ndarray) -> np.ndarray:
     """SciPy's linkage matrix of some rows; its heights do not fall from merge to merge."""
     if len(rows) == 1:
         return np.empty((0, 4))
-    points = grid.snap(features[rows])
-    distances = np.sqrt(squared_distances(points, points))
+    points = Points.of(features[rows], frame)
+    distances = np.sqrt(squared(points, points))
     return linkage(squareform(distances, checks=False), "average")
 
 
 def split(
-    features: np.ndarray, grid: Grid, largest: int, rng: np.random.Generator
+    features: np.ndarray, frame: Frame, largest: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """Rows of ``features`` in parts of at most ``largest``; near rows tend to stay together."""
     done, waiting = [], [rng.permutation(len(features))]  # so ties are broken at random
@@ -82,11 +85,12 @@ def split(
         if len(rows) <= largest:
             done.append(rows)
             continue
-        sample = grid.snap(features[rows[:SAMPLE]])
-        (one, other), _ = kmeans(sample, np.ones(len(sample)), 2, rng, PATIENCE)
-        along = _project(features, grid, rows, other - one)
+        centres, _ = kmeans(Points.of(features[rows[:SAMPLE]], frame), 2, rng, PATIENCE)
+        ends = centres.rows.astype(np.float64)
+        direction = ground(np.diff(ends, axis=0))[0]
+        along = _project(features, frame, rows, direction)
         order = np.argsort(along, kind="stable")
-        border = np.searchsorted(along[order], ((one + other) / 2) @ (other - one))
+        border = np.searchsorted(along[order], (ends @ direction).mean())
         # A very small side would make the recursion deep for nothing.
         least = max(1, len(rows) // 4)
         at = int(np.clip(border, least, len(rows) - least))
@@ -95,10 +99,10 @@ def split(
 
 
 def _project(
-    features: np.ndarray, grid: Grid, rows: np.ndarray, direction: np.ndarray
+    features: np.ndarray, frame: Frame, rows: np.ndarray, direction: np.ndarray
 ) -> np.ndarray:
-    parts = [
-        grid.snap(features[rows[start : start + BLOCK]]) @ direction
-        for start in range(0, len(rows), BLOCK)
-    ]
-    return np.concatenate(parts)
+    """Dot products with a direction on its grid, so exact, shape (len(rows),)."""
+    along = np.empty(len(rows))
+    for part in blocks(len(rows), BLOCK):
+        along[part] = frame.exactly(features[rows[part]])[0] @ direction
+    return along

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.row_grid import blocks, on_grid
+from stages.selectors import seeding
+from stages.selectors.grid import blocks, on_grid, squares
 
 BLOCK = 2048
-FEWEST = 16  # proposals of a period
 
 
 def kmeans_plus_plus(
@@ -17,14 +17,9 @@ def kmeans_plus_plus(
     """Ash et al. 2020, Algorithm 1: D^2 sampling (Arthur & Vassilvitskii 2007) on a_i x_i^T.
 
     |a x^T - a' x'^T|^2 = |a|^2 |x|^2 + |a'|^2 |x'|^2 - 2 (a . a') (x . x'), so gradients are never
-    written out. Picks are drawn in periods: proposals in proportion to the squared distances w to
-    the picks before the period; each, in order, is accepted with probability w' / w, where w' is
-    its squared distance to the picks of now. An accepted proposal is a draw in proportion to w':
-    the distribution is that of one pick at a time, while all candidates are compared with the picks
-    of a whole period in one matrix product. A period has as many proposals as there are picks.
-
-    The first pick is the longest embedding, as in the authors' code. Once every candidate coincides
-    with a pick the rest is drawn uniformly. Memory beyond the factors: N (D + 2 C) * 4 bytes.
+    written out; they are drawn by :func:`stages.selectors.seeding.draw`. The first pick is the
+    longest embedding, as in the authors' code. Once every candidate coincides with a pick the rest
+    is drawn uniformly. Memory beyond the factors: N (D + 2 C) * 4 bytes.
 
     Args:
         factors: a (N, C) and x (N, D). x in float64: the picks are the same on every processor;
@@ -38,43 +33,10 @@ def kmeans_plus_plus(
     if b > count:
         raise UserError(f"cannot take {b} of {count} candidates")
     gradients = Gradients(*factors)
-    taken = np.zeros(count, bool)
-    picks = [_longest(gradients.lengths, rng)] if b else []
-    nearest = np.full(count, np.inf)
-    fresh = picks
-    while len(picks) < b:
-        taken[fresh] = True
-        gradients.approach(nearest, np.array(fresh))
-        nearest[taken] = 0.0
-        total = np.cumsum(nearest)
-        if total[-1] == 0:
-            rest = rng.permutation(np.flatnonzero(~taken))
-            return np.array([*picks, *rest[: b - len(picks)]], np.int64)
-        size = max(FEWEST, len(picks))
-        draws = rng.random((2, size))
-        proposals = np.searchsorted(total, draws[0] * total[-1], side="right")
-        fresh = _accepted(gradients, proposals, nearest[proposals], draws[1], b - len(picks))
-        picks = [*picks, *fresh]
-    return np.array(picks, np.int64)
-
-
-def _accepted(
-    gradients: Gradients,
-    proposals: np.ndarray,
-    weights: np.ndarray,
-    bars: np.ndarray,
-    most: int,
-) -> list[int]:
-    """The first ``most`` proposals whose weight, now, is above their bar's part of ``weights``."""
-    bars = bars * weights
-    between = gradients.between(proposals)
-    accepted: list[int] = []
-    current = weights.copy()
-    for at, pick in enumerate(proposals):
-        if len(accepted) < most and bars[at] < current[at]:
-            accepted.append(int(pick))
-            np.minimum(current, between[at], out=current)
-    return accepted
+    if b == 0:
+        return np.zeros(0, np.int64)
+    first = _longest(gradients.lengths, rng)
+    return seeding.draw(gradients, count, b, first, rng, np.ones(count))
 
 
 def _longest(lengths: np.ndarray, rng: np.random.Generator) -> int:
@@ -83,7 +45,7 @@ def _longest(lengths: np.ndarray, rng: np.random.Generator) -> int:
 
 
 class Gradients:
-    """The embeddings a_i x_i^T in two factors on grids (:mod:`stages.selectors.row_grid`).
+    """The embeddings a_i x_i^T in two factors on grids (:mod:`stages.selectors.grid`).
 
     Attributes:
         lengths: squared, float64, shape (N,), in an arbitrary unit.
@@ -107,7 +69,7 @@ class Gradients:
                     raise UserError("a gradient embedding is not a finite number")
                 kept[part], exponent = on_grid(rows)
                 exponents[part] += exponent
-                self.lengths[part] *= np.einsum("ij,ij->i", rows, rows)
+                self.lengths[part] *= squares(rows)
         # Lengths count in units of about the longest, so that none overflows.
         self.scales = np.ldexp(1.0, exponents - exponents.max(initial=-2000))
         self.lengths *= self.scales**2

@@ -10,7 +10,8 @@ import numpy as np
 from stages.errors import UserError
 from stages.selectors import kcenter
 from stages.selectors.cover import Cover, Limits, Undecided
-from stages.selectors.distances import Points, blocks, check_finite
+from stages.selectors.distances import Frame, Points, nearest
+from stages.selectors.grid import check_finite
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def robust(
     """Sener & Savarese 2018, Algorithm 2: the smallest radius at which b balls are enough.
 
     The greedy start (Algorithm 1) gives a radius that b centres do for, and half of a distance of
-    its sequence one that none do for; between them ``steps`` bisections ask the program Feasible,
+    its sequence one that none do for; between them ``steps`` bisections ask the program of eq. (5),
     see :class:`stages.selectors.cover.Cover`. Up to ``outliers`` of all points may stay open.
 
     A radius for which neither centres nor a proof that there are none is found within ``moves``,
@@ -58,22 +59,21 @@ def robust(
     count = len(pool)
     if b > count:
         raise UserError(f"cannot take {b} of {count} candidates")
-    check_finite(pool)
-    check_finite(labeled)
+    check_finite(pool, labeled)
     if 0 < pca < pool.shape[1]:
         pool, labeled = kcenter.principal_components(
             np.asarray(pool, np.float64), np.asarray(labeled, np.float64), pca
         )
     order = rng.permutation(count)  # the solver's choice among equals must not follow positions
-    points = Points(np.concatenate([pool[order], labeled]))
-    known, points = points.coordinates[count:], points.among(np.arange(count))
+    frame = Frame(pool, labeled)
+    points, known = Points.of(pool[order], frame), Points.of(labeled, frame)
     budget = min(int(outliers * (count + len(known))), count)
-    sequence = kcenter.greedy((points.coordinates, known), min(b + budget + 1, count), rng)
-    to_labeled = _nearest(points, known)
+    sequence = kcenter.greedy((points.rows, known.rows), min(b + budget + 1, count), rng)
+    _, to_labeled = nearest(points, known)
     limits = Limits(nodes, nonzeros, programs, time_limit, moves)
     cover = Cover(points, to_labeled, b, budget, sequence, limits, rng.spawn(1)[0])
     centres = _bisect(cover, sequence, b, steps)
-    filled = _fill(points.coordinates, known, centres, b, rng)
+    filled = _fill(points.rows, known.rows, centres, b, rng)
     return order[filled]
 
 
@@ -103,7 +103,7 @@ def _bisect(cover: Cover, sequence: np.ndarray, b: int, steps: int) -> np.ndarra
     tell(
         "core-set: radius %.4g, %.4f of the greedy one; none below %.4f of it; %d radii undecided "
         "within the limits",
-        high * cover.points.unit,
+        high / cover.points.frame.scale,
         high / (greedy or 1.0),
         proven / (greedy or 1.0),
         undecided,
@@ -138,14 +138,6 @@ def _too_small(cover: Cover, sequence: np.ndarray) -> float:
     if len(sequence) < cover.b + cover.budget + 1:
         return 0.0
     return math.sqrt(cover.reach(sequence[:-1])[sequence[-1]]) / 2
-
-
-def _nearest(points: Points, others: np.ndarray) -> np.ndarray:
-    """Squared distance of each point to the nearest of ``others``, shape (N,); inf if none."""
-    nearest = np.full(len(points), np.inf)
-    for part in blocks(np.arange(len(others)), len(points)):
-        np.minimum(nearest, points.squared_to(others[part]).min(0), out=nearest)
-    return nearest
 
 
 def _fill(

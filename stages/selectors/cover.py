@@ -10,7 +10,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, vstack
 
 from stages.errors import UserError
-from stages.selectors.distances import Points
+from stages.selectors.distances import Points, nearest, pieces, squared, within
 from stages.selectors.set_cover import ENTRIES, Search, distinct_columns, needs_more
 
 INFEASIBLE = 2  # what milp calls it
@@ -57,7 +57,7 @@ class Limits:
 
 
 class Cover:
-    """Sener & Savarese 2018, the program Feasible(b, s_0, radius, budget) of robust k-center.
+    """Sener & Savarese 2018, eq. (5): Feasible(b, s_0, radius, budget).
 
     The program of the paper, with its trivial variables taken out: u_j is 1 for a centre j, x_i is
     1 for an outlier i; each point has a centre within the radius or is an outlier; b centres and at
@@ -121,11 +121,11 @@ class Cover:
             if found is None:
                 return None
             start = found
-            nearest = self.reach(found)
-            open_ = np.flatnonzero(nearest > radius)
+            reach = self.reach(found)
+            open_ = np.flatnonzero(reach > radius)
             if len(open_) <= self.budget:
                 return found
-            more = self._spread(np.setdiff1d(open_, rows), nearest, radius)
+            more = self._spread(np.setdiff1d(open_, rows), reach, radius)
             if not len(more):  # the solver's tolerance let a row pass
                 raise Undecided
             rows = np.concatenate([rows, more])
@@ -142,24 +142,21 @@ class Cover:
 
     def reach(self, centres: np.ndarray) -> np.ndarray:
         """Squared distance of each point to the nearest centre or labeled point, shape (N,)."""
-        nearest = self.to_labeled.copy()
-        for part in self.points.blocks(centres):
-            np.minimum(nearest, self.points.squared(part).min(0), out=nearest)
-        return nearest
+        return np.minimum(self.to_labeled, nearest(self.points, self.points[centres])[1])
 
-    def _spread(self, open_: np.ndarray, nearest: np.ndarray, radius: float) -> np.ndarray:
+    def _spread(self, open_: np.ndarray, reach: np.ndarray, radius: float) -> np.ndarray:
         """At most b open points, farthest first, apart by the radius, and if few by half of it.
 
         Points far apart share few centres: they show soonest that a radius is too small.
         """
-        among, chosen = self.points.among(open_), np.zeros(0, np.int64)
+        among, chosen = self.points[open_], np.zeros(0, np.int64)
         for apart in (radius, radius / 4):
-            left = nearest[open_].copy()
-            for part in among.blocks(chosen):
-                left[(among.squared(part) <= apart).any(0)] = 0
+            left = reach[open_]
+            for part in pieces(len(chosen), len(among)):
+                left[within(among[chosen[part]], among, apart).any(0)] = 0
             while len(chosen) < self.b and left.any():
                 chosen = np.append(chosen, left.argmax())
-                left[among.squared(chosen[-1])[0] <= apart] = 0
+                left[within(among[chosen[-1:]], among, apart)[0]] = 0
             if len(chosen) >= self.b // 5:
                 break
         return open_[chosen]
@@ -254,8 +251,9 @@ class Cover:
             self._near, self.kept_to = {}, radius
         new = rows[[row not in self._near for row in rows.tolist()]]
         entries = sum(len(found) for found, _ in self._near.values())
-        for part in self.points.blocks(new):
-            for row, squares in zip(part.tolist(), self.points.squared(part), strict=True):
+        for part in pieces(len(new), len(self.points)):
+            distances = squared(self.points[new[part]], self.points)
+            for row, squares in zip(new[part].tolist(), distances, strict=True):
                 found = np.flatnonzero(squares <= self.kept_to)
                 found = found[np.argsort(squares[found], kind="stable")]
                 self._near[row] = found.astype(np.int32), squares[found]

@@ -1,9 +1,9 @@
-"""Distances between many points, in blocks, the same on every processor.
+"""Squared distances between points, the same on every processor, and fast.
 
-float64 points are moved to whole numbers small enough that every squared distance is a whole number
-below 2^53: float64 holds it exactly, in whatever order the processor adds (see models/exact.py for
-the idea). So what is compared with a radius, and what is nearest, never depends on the processor.
-float32 points stay float32.
+Points are rows on grids (:mod:`stages.selectors.grid`): float64 products of them are exact. Where
+only a comparison counts, float32 products decide, which are off by a bounded amount in whatever
+order they are summed; what lies within that bound is computed again in float64. So every decision
+is that of the exact distances.
 """
 
 from __future__ import annotations
@@ -12,125 +12,172 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.selectors.grid import BLOCK, LEAST, bits, blocks, check_finite, ground, squares
 
-BLOCK_BYTES = 64 * 2**20
-MANTISSA = 53
+SAMPLE = 500  # points, at least, that a median is taken of
+CELLS = 2**23  # distances held at a time
+PAIRS = 4096
+MANY = 1 / 16  # share of distances from which all are computed exactly
+FARTHEST = 1e30  # above every squared distance in a frame
+TINY = 1e-30  # what float32 may lose below its smallest numbers
 
 
-def unit_rows(points: np.ndarray) -> np.ndarray:
-    """Rows of (N, D) divided by their Euclidean length; a row of zeros stays zero.
+class Frame:
+    """Moves points to the median of the first array, and scales all to magnitudes of at most 1.
 
-    Raises:
-        UserError: a value is not finite.
+    Args:
+        arrays: of shapes (N_i, D), finite, float32 or float64; the first is not empty.
+
+    Attributes:
+        shift, scale: a row x is (x - shift) scale in the frame; scale is a power of two.
+        noise: s, such that a squared distance by float32 products of rows on grids is off by at
+            most s (|x|^2 + |y|^2), in any order of summation.
+        slack: the same for one rough row and one on its grid.
     """
-    check_finite(points)
-    rounded = _rounded(points, _power_of_two(points))
-    lengths = np.sqrt((rounded * rounded).sum(1))
-    return rounded / np.where(lengths > 0, lengths, 1)[:, None]
 
+    def __init__(self, *arrays: np.ndarray) -> None:
+        columns = arrays[0].shape[1]
+        low, high = np.full((2, columns), [[np.inf], [-np.inf]])
+        for rows in arrays:
+            for part in blocks(len(rows), BLOCK):
+                np.minimum(low, rows[part].min(0), out=low)
+                np.maximum(high, rows[part].max(0), out=high)
+        # Any shift near most points will do. A median is found without arithmetic, and an outlier
+        # does not move it.
+        sample = arrays[0][:: len(arrays[0]) // SAMPLE + 1]
+        self.shift = np.partition(sample, len(sample) // 2, axis=0)[len(sample) // 2]
+        largest = np.maximum(high - self.shift, self.shift - low).max(initial=0)
+        self.scale = float(np.ldexp(1.0, -max(int(np.frexp(largest)[1]), LEAST)))
+        self.noise = 1.01 * (columns + 8) * 2.0**-24
+        sums = 2 * (columns + 8) * 2.0**-24
+        rounding = 3 * (columns**0.5 * 2.0 ** -bits(columns) + 2.0**-23)
+        self.slack = 1.01 * (sums + rounding)
 
-def check_finite(points: np.ndarray) -> None:
-    """Raise a UserError unless every value is finite."""
-    if not np.isfinite(points).all():
-        raise UserError("an embedding is not a finite number")
+    def exactly(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows on their grids, float64, and their squared lengths."""
+        values = rows.astype(np.float64)
+        values -= self.shift
+        values *= self.scale
+        values = ground(values)
+        return values, squares(values)
+
+    def roughly(self, rows: np.ndarray) -> np.ndarray:
+        """The rows in float32."""
+        return ((rows - self.shift) * rows.dtype.type(self.scale)).astype(np.float32, copy=False)
 
 
 class Points:
-    """N points whose squared distances come in blocks, in multiples of ``unit`` squared.
-
-    One matrix product gives a block: (-2 y, 1, |y|^2) . (x, |x|^2, 1) = |x - y|^2.
-
-    Args:
-        points: float64 or float32, shape (N, D), finite.
+    """Points on grids in a frame.
 
     Attributes:
-        unit: a power of two; a squared distance times ``unit``^2 is in the units of ``points``.
+        rows: float32 without loss, shape (N, D).
+        norms: squared lengths, float64, shape (N,).
     """
 
-    def __init__(self, points: np.ndarray) -> None:
-        check_finite(points)
-        if points.dtype not in (np.float32, np.float64):
-            points = points.astype(np.float64)
-        count, size = points.shape
-        self._left = np.empty((count, size + 2), points.dtype)
-        if count:  # in the middle of the range the grid is finest
-            middle = points.max(0) / 2 + points.min(0) / 2
-            np.subtract(points, middle, out=self._left[:, :size])
-        self.unit = _power_of_two(self._left[:, :size])
-        self._left[:, :size] = _rounded(self._left[:, :size], self.unit)
-        coordinates = self._left[:, :size]
-        self._left[:, size] = np.einsum("nd,nd->n", coordinates, coordinates)
-        self._left[:, size + 1] = 1
+    def __init__(self, frame: Frame, rows: np.ndarray, norms: np.ndarray) -> None:
+        self.frame, self.rows, self.norms = frame, rows, norms
 
-    def __len__(self) -> int:
-        return len(self._left)
+    @classmethod
+    def of(cls, features: np.ndarray, frame: Frame | None = None) -> Points:
+        """``features`` (N, D) in a frame, by default their own.
 
-    @property
-    def coordinates(self) -> np.ndarray:
-        """The points in multiples of ``unit``, shape (N, D)."""
-        return self._left[:, :-2]
-
-    def among(self, rows: np.ndarray) -> Points:
-        """These points alone, on the same grid."""
-        result = object.__new__(Points)
-        result.unit, result._left = self.unit, self._left[rows]
+        Raises:
+            UserError: a feature is not finite.
+        """
+        check_finite(features)
+        frame = frame or Frame(features)
+        result = cls(frame, np.empty(features.shape, np.float32), np.empty(len(features)))
+        for part in blocks(len(features), BLOCK):
+            result.rows[part], result.norms[part] = frame.exactly(features[part])
         return result
 
-    def squared(self, rows: np.ndarray | slice | int) -> np.ndarray:
-        """Squared distances of these rows to all points, shape (len(rows), N)."""
-        return self.squared_to(np.atleast_2d(self.coordinates[rows]))
+    def __len__(self) -> int:
+        return len(self.rows)
 
-    def squared_to(self, others: np.ndarray, part: slice = slice(None)) -> np.ndarray:
-        """Squared distances of coordinates (M, D) to the points of ``part``, shape (M, N)."""
-        squares = self._right(others) @ self._left[part].T
-        return np.maximum(squares, 0, out=squares)  # float32 alone can fall below
+    def __getitem__(self, rows: slice | np.ndarray) -> Points:
+        """Some of the points."""
+        return Points(self.frame, self.rows[rows], self.norms[rows])
 
-    def nearest(self, centres: np.ndarray) -> np.ndarray:
-        """The nearest of the centres (k, D) of each point, int64; of equally near ones the first.
+    def rough(self, others: Points) -> np.ndarray:
+        """By float32 products, shape (N, M): r, such that each squared distance is at least
+        r + (1 - noise) |x|^2 and at most r + (1 + noise) |x|^2 + 2 noise |y|^2."""
+        left, right = self.rows, others.rows
+        if len(left) < len(right):
+            left = -2 * left
+        else:
+            right = -2 * right
+        values = left @ right.T
+        values += (others.norms * (1 - self.frame.noise) - TINY).astype(np.float32)
+        return values
 
-        A centre has coordinates as the points have them, in multiples of ``unit``.
-        """
-        right = self._right(centres)
-        found = [
-            (self._left[part] @ right.T).argmin(1)
-            for part in blocks(np.arange(len(self)), len(centres))
-        ]
-        return np.concatenate(found)
-
-    def _right(self, others: np.ndarray) -> np.ndarray:
-        """(-2 y, 1, |y|^2) of coordinates y (M, D)."""
-        right = np.empty((len(others), others.shape[1] + 2), self._left.dtype)
-        np.multiply(others, -2, out=right[:, :-2])
-        right[:, -2] = 1
-        right[:, -1] = np.einsum("nd,nd->n", others, others)
-        return right
-
-    def blocks(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """``rows`` in pieces whose distances to all points take a bounded memory."""
-        return blocks(rows, len(self))
+    def off(self) -> np.ndarray:
+        """noise |x|^2, shape (N,)."""
+        return self.frame.noise * self.norms + TINY
 
 
-def blocks(rows: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """``rows`` in pieces of which ``count`` float64 numbers a row fit into BLOCK_BYTES."""
-    size = max(1, BLOCK_BYTES // (8 * max(count, 1)))
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+def squared(points: Points, others: Points) -> np.ndarray:
+    """Squared distances, exact but for two roundings, float64, shape (N, M)."""
+    result = np.empty((len(points), len(others)))
+    left = points.rows.astype(np.float64)
+    for part in blocks(len(others), BLOCK):
+        overlap = left @ others.rows[part].astype(np.float64).T
+        overlap *= -2
+        overlap += points.norms[:, None] + others.norms[part]
+        np.maximum(overlap, 0, out=result[:, part])
+    return result
 
 
-def _power_of_two(values: np.ndarray) -> float:
-    """The grid: float64 keeps b bits with 2 b + log2 D + 2 <= 53; float32 is only scaled to 1."""
-    largest = max(-values.min(initial=0), values.max(initial=0))
-    if largest == 0:
-        return 1.0
-    exponent = int(np.frexp(np.float64(largest))[1])
-    if values.dtype != np.float64:
-        return float(np.ldexp(1.0, exponent))
-    terms = max(1, (values.shape[1] - 1).bit_length())
-    return float(np.ldexp(1.0, exponent - (MANTISSA - 2 - terms) // 2))
+def of_pairs(points: Points, others: Points, at: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Squared distances of points ``at`` to others ``to``, as :func:`squared` has them, (P,)."""
+    result = points.norms[at] + others.norms[to]
+    for part in blocks(len(at), PAIRS):
+        left, right = points.rows[at[part]], others.rows[to[part]]
+        result[part] -= 2 * np.einsum("ij,ij->i", left.astype(np.float64), right.astype(np.float64))
+    return np.maximum(result, 0, out=result)
 
 
-def _rounded(values: np.ndarray, unit: float) -> np.ndarray:
-    """``values`` in whole multiples of ``unit`` (float32: multiples)."""
-    scaled = values / values.dtype.type(unit)
-    return np.rint(scaled, out=scaled) if values.dtype == np.float64 else scaled
+def within(points: Points, others: Points, limit: float) -> np.ndarray:
+    """Whether squared distances are at most ``limit``, bool, shape (N, M)."""
+    limit = min(limit, FARTHEST)
+    values, off = points.rough(others), points.off()
+    result = values <= (limit - points.norms + off).astype(np.float32)[:, None]
+    off += 2 * others.off().max(initial=0)
+    sure = values <= (limit - points.norms - off).astype(np.float32)[:, None]
+    open_ = np.flatnonzero(result != sure)
+    if len(open_) > MANY * result.size:
+        return squared(points, others) <= limit
+    result.ravel()[open_] = of_pairs(points, others, *np.divmod(open_, len(others))) <= limit
+    return result
+
+
+def nearest(points: Points, others: Points) -> tuple[np.ndarray, np.ndarray]:
+    """Of each point the nearest other, of equally near ones the first; and how far it is.
+
+    Returns:
+        positions, int64, shape (N,); squared distances, float64, shape (N,). -1 and infinity where
+        there are no others.
+    """
+    own, least = np.full(len(points), -1), np.full(len(points), np.inf)
+    if not len(others):
+        return own, least
+    for part in pieces(len(points), len(others)):
+        some = points[part]
+        values = some.rough(others)
+        place = values.argmin(1)
+        limit = values[np.arange(len(some)), place] + 2 * (some.off() + others.off()[place])
+        open_ = np.flatnonzero(values <= limit.astype(np.float32)[:, None])
+        if len(open_) > MANY * values.size + len(some):
+            exact = squared(some, others)
+            own[part], least[part] = exact.argmin(1), exact.min(1)
+        else:
+            at, to = np.divmod(open_, len(others))
+            distances = of_pairs(some, others, at, to)
+            first = np.lexsort((to, distances, at))
+            first = first[np.flatnonzero(np.diff(at, prepend=-1))]
+            own[part], least[part] = to[first], distances[first]
+    return own, least
+
+
+def pieces(count: int, others: int) -> Iterator[slice]:
+    """0 .. count in pieces of which the distances to ``others`` points take a bounded memory."""
+    return blocks(count, max(1, CELLS // max(others, 1)))

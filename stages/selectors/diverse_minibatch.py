@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.grid import on_grid, squares
+from stages.selectors.distances import Points
+from stages.selectors.kmeans import nearest_free
 from stages.selectors.lloyd import kmeans
 from stages.selectors.top import top
 
@@ -22,7 +23,8 @@ def weighted_kmeans(
     """Zhdanov 2019: keep the beta b most informative, k-means weighted by
     informativeness into b clusters, take the nearest different candidate to each centre.
 
-    Exact up to the grid of grid.py. Where all informativeness is 0, all weights are equal.
+    Exact up to the grids of :mod:`stages.selectors.grid`. Where all informativeness is 0, all
+    weights are equal.
 
     Args:
         features: embeddings (N, D) and informativeness (N,), 0 or more.
@@ -37,17 +39,6 @@ def weighted_kmeans(
         raise UserError(f"cannot take {b} of {len(embeddings)} candidates")
     kept = top(informativeness, min(max(b, math.ceil(beta * b)), len(embeddings)), rng)
     # `kept` is in an order that breaks ties at random, so the first of equals is a fair choice.
-    points = on_grid(embeddings[kept])
-    centres, _ = kmeans(points, informativeness[kept], b, rng, iterations)
-    return kept[nearest_different(points, centres)]
-
-
-def nearest_different(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """For each centre in turn the nearest point not yet taken, int64, shape (len(centres),)."""
-    lengths = squares(points)
-    picks = np.empty(len(centres), np.int64)
-    for at, centre in enumerate(centres):
-        distances = lengths - 2 * (points @ centre)
-        distances[picks[:at]] = np.inf
-        picks[at] = distances.argmin()
-    return picks
+    points = Points.of(embeddings[kept])
+    centres, _ = kmeans(points, b, rng, iterations, informativeness[kept])
+    return kept[nearest_free(points, centres, np.arange(len(kept)))]

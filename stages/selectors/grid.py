@@ -1,110 +1,106 @@
-"""Features on a grid of whole numbers, so that every distance between them is exact.
+"""Rows on grids, so that dot products of rows are the same on every processor.
 
-The last bits of a product of two matrices depend on the processor; of whole numbers, as long as all
-sums stay below 2^53, they do not (the idea of models/exact.py). Duplicates are then at distance 0
-exactly, ties are ties, and the same candidates are chosen everywhere.
+Distances decide which candidates are taken, and the last bits of a floating-point dot product
+depend on the library, its threads and the vector unit. Here every row is rounded to multiples of a
+power of two of its own, chosen so that each product and each partial sum of a dot product of two
+rows is a whole number of grid steps below 2^53: float64 holds it exactly, in any order. Copies of a
+row then have a distance of exactly 0, and ties are ties. (Error-free splitting with one slice, as
+in :mod:`stages.models.exact`.)
+
+The price: coordinates keep 22 bits (D = 512) below the largest magnitude of their row; float32 has
+24 bits below each coordinate. Rows on the grid fit into float32 without loss.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 
 from stages.errors import UserError
 
-MANTISSA = 53
-BLOCK = 4096
-COSINE = 2.0**25  # length of a unit vector on its grid
+BLOCK = 1024
+FLOAT32_BITS = 23
+LEAST = -900  # exponent of a row of zeros
 
 
-@dataclass(frozen=True)
-class Grid:
-    """x -> round((x - centre) / step); step is a power of two.
+def blocks(count: int, size: int) -> Iterator[slice]:
+    """0 .. count in pieces of ``size``; the last may be smaller."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
 
-    Attributes:
-        centre: shape (D,).
-        step: the distance 1 on the grid in the features' own unit.
-    """
 
-    centre: np.ndarray
-    step: float
-
-    @classmethod
-    def of(cls, features: np.ndarray) -> Grid:
-        """The finest grid on which a squared distance between rows of (N, D) stays below 2^53.
-
-        At D = 512 a coordinate keeps 20 bits of half the widest range.
-
-        Raises:
-            UserError: a feature is not finite.
-        """
-        low, high = features.min(0), features.max(0)
-        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+def check_finite(*arrays: np.ndarray) -> None:
+    """Raise a UserError unless every value is finite."""
+    for rows in arrays:
+        if not all(np.isfinite(rows[part]).all() for part in blocks(len(rows), BLOCK)):
             raise UserError("an embedding is not a finite number")
-        low, high = low.astype(np.float64), high.astype(np.float64)
-        centre = low / 2 + high / 2
-        reach = float((high / 2 - low / 2).max(initial=0))
-        terms = max(1, (features.shape[1] - 1).bit_length())
-        bits = (MANTISSA - 3 - terms) // 2
-        return cls(centre, float(np.ldexp(1.0, int(np.frexp(reach)[1]) - bits)))
-
-    def snap(self, features: np.ndarray) -> np.ndarray:
-        """Whole numbers as float64, same shape."""
-        snapped = features - self.centre  # float64, whatever the features are
-        snapped /= self.step or 1.0
-        return np.rint(snapped, out=snapped)
 
 
-def on_grid(features: np.ndarray) -> np.ndarray:
-    """``features`` (N, D) as whole numbers on their own grid, float64."""
-    return Grid.of(features).snap(features)
+def bits(columns: int) -> int:
+    """n: entries of a row of this many columns are whole multiples of 2^-n of its magnitude."""
+    return min(FLOAT32_BITS, (53 - max(columns - 1, 1).bit_length()) // 2)
 
 
-def squares(points: np.ndarray) -> np.ndarray:
-    """Squared length of each row, shape (N,)."""
-    return np.einsum("nd,nd->n", points, points)
+def on_grid(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows rounded to their grids, and scaled to magnitudes of at most 1.
+
+    Args:
+        rows: float64, shape (R, D). Changed in place.
+
+    Returns:
+        the rows, float64; and the exponents e, int32, shape (R,): row i stands for 2^e_i times it.
+    """
+    largest = np.maximum(rows.max(1, initial=0), -rows.min(1, initial=0))
+    # A subnormal row would need a scale beyond the largest float64.
+    exponents = np.where(largest > 0, np.maximum(np.frexp(largest)[1], LEAST), LEAST)
+    count = bits(rows.shape[1])
+    rows *= np.ldexp(1.0, count - exponents)[:, None]
+    np.rint(rows, out=rows)
+    rows *= 2.0**-count
+    return rows, exponents
 
 
-def squared_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Between rows of two arrays on one grid: exact, shape (N, M)."""
-    result = points @ others.T
-    result *= -2
-    result += squares(points)[:, None]
-    result += squares(others)
-    return result
+def ground(rows: np.ndarray) -> np.ndarray:
+    """Rows (R, D) rounded to their grids, in their own unit, float64; changed in place."""
+    rows, exponents = on_grid(rows)
+    rows *= np.ldexp(1.0, exponents)[:, None]
+    return rows
 
 
-def unit_vectors(features: np.ndarray, span: float | None = None) -> np.ndarray:
-    """Rows of (N, D) at length 1, times 2^25, as whole numbers: cosines are exact products of them.
+def squares(rows: np.ndarray) -> np.ndarray:
+    """Squared length of each row, shape (R,): exact for float64 rows on grids."""
+    return np.einsum("ij,ij->i", rows, rows)
+
+
+def unit_rows(*arrays: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """The rows of all arrays (N_i, D), one after another, at length 1 on their grids.
 
     A row of zeros stays zero: it is similar to nothing.
 
     Args:
-        span: the largest magnitude of all that these rows are compared with; None: of ``features``.
+        dtype: of the result, float64 or float32, which holds them without loss.
+
+    Returns:
+        shape (sum of N_i, D).
 
     Raises:
-        UserError: a feature is not finite.
+        UserError: a value is not finite.
     """
-    span = magnitude(features) if span is None else span
-    if not np.isfinite(span):
-        raise UserError("an embedding is not a finite number")
-    terms = max(1, (features.shape[1] - 1).bit_length())
-    step = float(np.ldexp(1.0, int(np.frexp(span)[1]) - (MANTISSA - 3 - terms) // 2))
-    points = Grid(np.zeros(features.shape[1]), step).snap(features)
-    lengths = np.sqrt(squares(points))
-    points /= np.where(lengths > 0, lengths, 1)[:, None]
-    points *= COSINE
-    return np.rint(points, out=points)
-
-
-def magnitude(features: np.ndarray) -> float:
-    """The largest absolute value; NaN or infinite where a feature is."""
-    return float(np.maximum(features.max(initial=0), -features.min(initial=0)))
+    check_finite(*arrays)
+    result = np.empty((sum(map(len, arrays)), arrays[0].shape[1]), dtype)
+    start = 0
+    for rows in arrays:
+        for part in blocks(len(rows), BLOCK):
+            values, _ = on_grid(rows[part].astype(np.float64))
+            lengths = np.sqrt(squares(values))
+            values /= np.where(lengths > 0, lengths, 1)[:, None]
+            result[start + part.start : start + part.stop] = ground(values)
+        start += len(rows)
+    return result
 
 
 def cosines(units: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Of rows of two results of :func:`unit_vectors`, shape (N, M), or (N,) for a single one."""
-    result = units @ others.T
-    result /= COSINE**2
-    return result
+    """Of rows of two results of :func:`unit_rows`, exact in any order; float64, shape (N, M), or
+    (N,) for a single other row."""
+    return units.astype(np.float64, copy=False) @ others.astype(np.float64, copy=False).T

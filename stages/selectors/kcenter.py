@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.row_grid import Exact, blocks
+from stages.selectors.distances import Frame
+from stages.selectors.grid import blocks, check_finite, squares
 
 BLOCK = 1024
 SHORTLIST = 2048
@@ -19,7 +20,7 @@ def greedy(
     Lazy: float32 matrix products give each candidate an upper bound of its squared distance to the
     nearest centre. Picks come from a short list of the largest bounds, kept up to date; the rest of
     the pool learns of new picks, all at once, only when the list has sunk to the bounds outside.
-    Decided is on distances on a grid in float64 (:mod:`stages.selectors.row_grid`), of the few
+    Decided is on distances on a grid in float64 (:mod:`stages.selectors.grid`), of the few
     whose bounds are near the largest: the picks are the plain algorithm's, on every processor.
     Ties are broken by ``rng``; once every candidate is covered (distance 0) the rest is drawn
     uniformly. Memory beyond the embeddings: (L + b) D + N numbers and the short list.
@@ -36,8 +37,7 @@ def greedy(
         pool, labeled = pool.astype(np.float64, copy=False), labeled.astype(np.float64, copy=False)
     if b > len(pool):
         raise UserError(f"cannot take {b} of {len(pool)} candidates")
-    if not all(np.isfinite(part[block]).all() for part in (pool, labeled) for block in _cut(part)):
-        raise UserError("an embedding is not a finite number")
+    check_finite(pool, labeled)
     if 0 < pca < pool.shape[1]:
         pool, labeled = principal_components(pool, labeled, pca)
     order = rng.permutation(len(pool))  # ties go to the first of a random order
@@ -48,7 +48,7 @@ class _FarthestFirst:
     """The state of the greedy algorithm; positions are those of ``pool``."""
 
     def __init__(self, pool: np.ndarray, labeled: np.ndarray, b: int, order: np.ndarray) -> None:
-        self.rows = Exact(pool, labeled)
+        self.pool, self.frame = pool, Frame(pool, labeled)
         self.order = order
         self.rank = np.empty(len(pool), np.int64)
         self.rank[order] = np.arange(len(pool))
@@ -57,7 +57,7 @@ class _FarthestFirst:
         self.centres = np.empty((len(labeled) + b, pool.shape[1]))
         self.norms = np.empty(len(labeled) + b)
         for part in blocks(len(labeled), BLOCK):
-            self.centres[part], self.norms[part] = self.rows.exactly(labeled[part])
+            self.centres[part], self.norms[part] = self.frame.exactly(labeled[part])
         self.count = len(labeled)  # centres there are,
         self.screened = 0  # of which all bounds know these,
         self.seen = np.zeros(len(pool), np.int64)  # and the exact distance of a row these
@@ -85,7 +85,7 @@ class _FarthestFirst:
         return np.array(self.picks, np.int64)
 
     def _take(self, pick: int) -> None:
-        centre, norm = self.rows.exactly(self.rows.pool[[pick]])
+        centre, norm = self.frame.exactly(self.pool[[pick]])
         self.centres[self.count], self.norms[self.count] = centre[0], norm[0]
         self.count += 1
         self.picks.append(pick)
@@ -99,21 +99,21 @@ class _FarthestFirst:
         Args:
             values: the rows in float32, about their exact version.
         """
-        norms = np.einsum("ij,ij->i", values, values)
+        norms = squares(values)
         lowest = np.full(len(values), np.inf, np.float32)
         for part in blocks(self.count - start, BLOCK):
             part = slice(start + part.start, start + part.stop)
             beyond = (-2 * self.centres[part]).astype(np.float32) @ values.T
-            beyond += (self.norms[part, None] * (1 + self.rows.slack)).astype(np.float32)
+            beyond += (self.norms[part, None] * (1 + self.frame.slack)).astype(np.float32)
             np.minimum(lowest, np.minimum.reduce(beyond, axis=0), out=lowest)
-        highest = lowest + norms.astype(np.float64) * (1 + self.rows.slack) + 1e-30
+        highest = lowest + norms.astype(np.float64) * (1 + self.frame.slack) + 1e-30
         self.bound[rows] = np.minimum(self.bound[rows], highest)
 
     def _renew(self) -> None:
         """Let all bounds know all centres, and list the rows of the largest anew."""
         if self.screened < self.count:
             for part in blocks(len(self.bound), BLOCK):
-                self._lower(part, self.rows.roughly(self.rows.pool[part]), self.screened)
+                self._lower(part, self.frame.roughly(self.pool[part]), self.screened)
             self.bound[self.picks] = -1.0
             self.screened = self.count
         outside = len(self.bound) - self.size
@@ -123,7 +123,7 @@ class _FarthestFirst:
             parted = np.argpartition(self.bound, outside - 1)
             self.rest = self.bound[parted[outside - 1]]
             self.listed = parted[outside:]
-        self.listed_rows = self.rows.roughly(self.rows.pool[self.listed])
+        self.listed_rows = self.frame.roughly(self.pool[self.listed])
 
     def _farthest(self) -> int | None:
         """The farthest candidate; None where the list cannot say."""
@@ -150,7 +150,7 @@ class _FarthestFirst:
             group = rows[self.seen[rows] == seen]
             for part in blocks(len(group), BLOCK):
                 some = group[part]
-                values, norms = self.rows.exactly(self.rows.pool[some])
+                values, norms = self.frame.exactly(self.pool[some])
                 nearest = self.exact[some]
                 for new in blocks(self.count - seen, BLOCK):
                     new = slice(seen + new.start, seen + new.stop)
@@ -158,10 +158,6 @@ class _FarthestFirst:
                     np.minimum(nearest, np.maximum(distances.min(0), 0), out=nearest)
                 self.exact[some] = self.bound[some] = nearest
         self.seen[rows] = self.count
-
-
-def _cut(rows: np.ndarray) -> list[slice]:
-    return list(blocks(len(rows), BLOCK))
 
 
 def principal_components(
@@ -173,13 +169,13 @@ def principal_components(
     mean = mean.astype(kind)
     scatter = np.zeros((pool.shape[1], pool.shape[1]))
     for rows in (pool, labeled):
-        for part in _cut(rows):
+        for part in blocks(len(rows), BLOCK):
             centred = rows[part] - mean
             scatter += centred.T @ centred
     _, axes = np.linalg.eigh(scatter)
     axes = np.ascontiguousarray(axes[:, ::-1][:, :components]).astype(kind)
     return tuple(
-        np.concatenate([(rows[part] - mean) @ axes for part in _cut(rows)])
+        np.concatenate([(rows[part] - mean) @ axes for part in blocks(len(rows), BLOCK)])
         if len(rows)
         else np.empty((0, components), kind)
         for rows in (pool, labeled)

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.linalg import eigh
 
 from stages.errors import UserError
-from stages.selectors.distances import Points, blocks, check_finite
+from stages.selectors.distances import Points, pieces, squared
+from stages.selectors.grid import check_finite
 
 SAMPLE = 1000
 RELATIVE_ZERO = 1e-10
@@ -99,16 +100,16 @@ def _fourier(features: np.ndarray, rank: int, gamma: float, rng: np.random.Gener
 def _median_gamma(features: np.ndarray, rng: np.random.Generator) -> float:
     """1 / the median squared distance between different points of a sample; 1 if all coincide."""
     some = rng.choice(len(features), min(len(features), SAMPLE), replace=False)
-    points = Points(np.asarray(features[some], np.float64))
-    squares = points.squared(slice(0, len(points)))
+    points = Points.of(features[some])
+    squares = squared(points, points)
     squares = squares[squares > 0]
-    return 1 / (float(np.median(squares)) * points.unit**2) if len(squares) else 1.0
+    return points.frame.scale**2 / float(np.median(squares)) if len(squares) else 1.0
 
 
 def _spectrum(features: np.ndarray, rows: Features, rank: int) -> tuple[np.ndarray, np.ndarray]:
     """The eigenvalues of C = B^T B that are not zero, rising, and their vectors (R, r)."""
     dual = np.zeros((rank, rank))
-    for part in blocks(np.arange(len(features)), rank):
+    for part in pieces(len(features), rank):
         block = rows(features[part])
         dual += block.T @ block
     values, vectors = eigh(dual)
@@ -154,7 +155,7 @@ def _sample_projection(
     """
     count, k = len(features), basis.shape[1]
     projected = np.empty((count, k))
-    for part in blocks(np.arange(count), len(basis)):
+    for part in pieces(count, len(basis)):
         projected[part] = rows(features[part]) @ basis
     chances = np.einsum("nk,nk->n", projected, projected)
     directions, picks = np.zeros((k, k)), np.empty(k, np.int64)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors import bounded_lloyd
-from stages.selectors.row_grid import blocks
+from stages.selectors import lloyd
+from stages.selectors.distances import Points, squared
+from stages.selectors.grid import blocks
 
 BACKENDS = ("auto", "exact", "faiss", "scipy", "sklearn")
+BLOCK = 2048
 GROUP = 64  # candidates that share a bound
 
 
@@ -23,12 +25,12 @@ def nearest_to_centres(
 
     Args:
         iterations: of Lloyd's algorithm at most.
-        backend: ``exact`` (:mod:`stages.selectors.bounded_lloyd`: the same picks on every
-            processor), ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of
-            the features), or ``auto``: exact where the features are float64 (as under
-            ``reproducible: portable``), else faiss. All run Lloyd's algorithm from the same b
-            rows, which ``rng`` draws; a cluster that loses all its points stays where it is (exact,
-            scipy) or starts anew (faiss, sklearn).
+        backend: ``exact`` (:mod:`stages.selectors.lloyd`: the same picks on every processor),
+            ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of the
+            features), or ``auto``: faiss where the features are float32 and there is a GPU, else
+            exact, the fastest on a CPU. All run Lloyd's algorithm from the same b rows, which
+            ``rng`` draws; a cluster that loses all its points stays where it is (exact, scipy) or
+            starts anew (faiss, sklearn).
 
     Raises:
         UserError: a feature is not finite, b is larger than N, or an unknown backend.
@@ -37,21 +39,26 @@ def nearest_to_centres(
         raise UserError(f"backend is {backend!r}; allowed: {', '.join(BACKENDS)}")
     if b > len(features):
         raise UserError(f"cannot take {b} of {len(features)} candidates")
-    if not all(
-        np.isfinite(features[part]).all() for part in blocks(len(features), bounded_lloyd.BLOCK)
-    ):
-        raise UserError("an embedding is not a finite number")
     if backend == "auto":
-        backend = "exact" if features.dtype == np.float64 else "faiss"
+        backend = "faiss" if features.dtype != np.float64 and _gpus() else "exact"
     seeds = np.sort(rng.choice(len(features), b, replace=False))
-    points = bounded_lloyd.Points(features)
+    points = Points.of(features)
     if backend == "exact":
-        centres = bounded_lloyd.centres(points, seeds, iterations)
+        centres = lloyd.centres_from(points, seeds, iterations)
     else:
         find = {"faiss": _faiss_centres, "scipy": _scipy_centres, "sklearn": _sklearn_centres}
-        centres = find[backend](features, features[seeds], iterations)
-        centres, _ = points.frame.exactly(np.asarray(centres, np.float64))
-    return _nearest_free(points, centres, rng)
+        found = find[backend](features, features[seeds], iterations)
+        centres = Points.of(np.asarray(found, np.float64), points.frame)
+    return nearest_free(points, centres, rng.permutation(len(points)))
+
+
+def _gpus() -> int:
+    """How many GPUs faiss can use; 0 where it is not installed."""
+    try:
+        import faiss
+    except ImportError:
+        return 0
+    return faiss.get_num_gpus()
 
 
 def _scipy_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> np.ndarray:
@@ -98,53 +105,44 @@ def _faiss_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> 
     return kmeans.centroids
 
 
-def _nearest_free(
-    points: bounded_lloyd.Points, centres: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """For each centre in turn the nearest candidate not yet taken; ties go to a random order.
+def nearest_free(points: Points, centres: Points, order: np.ndarray) -> np.ndarray:
+    """For each centre in turn the nearest point not yet taken, int64, shape (len(centres),).
 
-    Float32 products bound the distances from below, for groups of candidates; the groups that may
-    hold the nearest are looked at on grids, in float64.
+    Of equally near ones the first in ``order`` (positions). Float32 products bound the distances
+    from below, for groups of points; the groups that may hold the nearest are looked at exactly.
     """
-    count = len(points.rows)
+    count = len(points)
     rank = np.empty(count, np.int64)
-    rank[rng.permutation(count)] = np.arange(count)
-    norms = np.einsum("ij,ij->i", centres, centres)
-    bounds = _group_bounds(points, centres, norms)
+    rank[order] = np.arange(count)
+    bounds = _group_bounds(points, centres)
     taken = np.zeros(count, bool)
     picks = np.empty(len(centres), np.int64)
-    for at, centre in enumerate(centres):
+    for at in range(len(centres)):
         best, looked = (np.inf, count), 0
-        order, size = np.argsort(bounds[at], kind="stable"), 1
-        while looked < len(order) and bounds[at, order[looked]] <= best[0]:
-            groups = order[looked : looked + size]
-            rows = (groups[:, None] * GROUP + np.arange(GROUP)).ravel()
+        groups, size = np.argsort(bounds[at], kind="stable"), 1
+        while looked < len(groups) and bounds[at, groups[looked]] <= best[0]:
+            some = groups[looked : looked + size]
+            looked, size = looked + size, size * 2
+            rows = (some[:, None] * GROUP + np.arange(GROUP)).ravel()
             rows = rows[rows < count]
             rows = rows[~taken[rows]]
-            looked, size = looked + size, size * 2
             if len(rows) == 0:
                 continue
-            overlap = points.rows[rows].astype(np.float64) @ centre
-            distances = np.maximum(points.norms[rows] + norms[at] - 2 * overlap, 0)
+            distances = squared(points[rows], centres[[at]])[:, 0]
             first = np.lexsort((rank[rows], distances))[0]
             if (distances[first], rank[rows[first]]) < best:
-                best = (distances[first], rank[rows[first]])
-                picks[at] = rows[first]
+                best, picks[at] = (distances[first], rank[rows[first]]), rows[first]
         taken[picks[at]] = True
     return picks
 
 
-def _group_bounds(
-    points: bounded_lloyd.Points, centres: np.ndarray, norms: np.ndarray
-) -> np.ndarray:
+def _group_bounds(points: Points, centres: Points) -> np.ndarray:
     """Lower bounds of the squared distances of each centre to each group, (b, groups)."""
-    count = len(points.rows)
-    single = (-2 * centres).astype(np.float32)
+    count = len(points)
     bounds = np.full((len(centres), -(-count // GROUP)), np.inf, np.float32)
-    for part in blocks(count, bounded_lloyd.BLOCK):
-        beyond = single @ points.rows[part].T
-        beyond += (points.norms[part] * (1 - points.slack)).astype(np.float32)
+    for part in blocks(count, BLOCK):
+        values = centres.rough(points[part])
         starts = np.arange(0, part.stop - part.start, GROUP)
         groups = slice(part.start // GROUP, part.start // GROUP + len(starts))
-        bounds[:, groups] = np.minimum.reduceat(beyond, starts, axis=1)
-    return bounds + (norms * (1 - points.slack) - 1e-30).astype(np.float32)[:, None]
+        bounds[:, groups] = np.minimum.reduceat(values, starts, axis=1)
+    return bounds + (centres.norms - centres.off()).astype(np.float32)[:, None]

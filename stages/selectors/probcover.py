@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.balls import ROWS, Balls, reaches, strangers, tiles
-from stages.selectors.clusters import kmeans
-from stages.selectors.distances import Points, check_finite, unit_rows
+from stages.selectors.balls import held, reaches, slack, strangers
+from stages.selectors.distances import Points, pieces, squared, within
+from stages.selectors.grid import unit_rows
+from stages.selectors.lloyd import kmeans
 
 ITERATIONS = 20
 TOGETHER = 32  # candidates that are counted again at once
@@ -22,7 +23,7 @@ def covering(
     purity: float = 0.95,
     subset: int = 0,
 ) -> np.ndarray:
-    """Yehuda et al. 2022 (ProbCover): greedy maximum coverage by balls of radius ``delta``.
+    """Yehuda et al. 2022, Algorithm 1: greedy maximum coverage by balls of radius ``delta``.
 
     A ball around x covers every point at a distance below ``delta``. Points that a labeled one
     covers are covered from the start; then the candidate that covers the most uncovered points is
@@ -31,8 +32,7 @@ def covering(
 
     The graph is never stored: how many uncovered points each candidate reaches is counted once in
     blocks, each pair once, and again only where that may change a pick, so memory is N D and a few
-    blocks however dense the graph. Products are of float32, and pairs that these leave open are
-    decided exactly (:mod:`stages.selectors.balls`).
+    blocks however dense the graph.
 
     Args:
         features: embeddings of the pool (N, D) and of the labeled set (L, D), number of classes.
@@ -49,84 +49,73 @@ def covering(
         raise UserError(f"cannot take {b} of {len(pool)} candidates")
     if 0 < subset < b:
         raise UserError(f"subset is {subset}, but {b} are to be taken; allowed: 0, or {b} or more")
-    check_finite(labeled)
     order = rng.permutation(len(pool))[: subset or None]  # ties go to the first of a random order
-    rows = np.concatenate([pool[order], labeled]).astype(np.float64, copy=False)
-    points = Points(unit_rows(rows))
+    points = Points.of(unit_rows(pool[order], labeled, dtype=np.float32))
     if delta > 0:
-        radius = (delta / points.unit) ** 2
+        radius = (delta * points.frame.scale) ** 2
     else:
-        radius = purest_radius(points, kmeans(points, classes, rng, ITERATIONS), purity)
-    return order[_greedy(points, len(order), radius, b)]
+        _, labels = kmeans(points, min(classes, len(points)), rng, ITERATIONS)
+        radius = purest_radius(points, labels, purity)
+    return order[_greedy(points, len(order), float(np.nextafter(radius, -np.inf)), b)]
 
 
 def purest_radius(points: Points, labels: np.ndarray, purity: float) -> float:
-    """The squared radius, in units of ``points``, at which Yehuda et al. 2022 cover.
+    """The squared radius, in the frame of ``points``, of Yehuda et al. 2022, section 3.3.
 
     A ball is pure if all it covers has the (pseudo-)label of its centre: as long as the radius is
     at most the distance to the nearest point with another label. The largest radius that leaves a
     share ``purity`` of all balls pure is therefore one of these distances.
     """
     order = np.argsort(labels, kind="stable")
-    points, labels = points.among(order), labels[order]
-    balls = Balls(points)
+    points, labels = points[order], labels[order]
     starts, ends = (np.searchsorted(labels, labels, side=side) for side in ("left", "right"))
-    rough = 2 * strangers(balls, ends)
+    rough, off = strangers(points, ends), slack(points)
     impure = min(int((1 - purity) * len(rough) + 1e-9), len(rough) - 1)  # (1 - 0.95) * 20 must be 1
     # Distances of few points can be the one of this rank: only theirs must be exact.
-    middle, slack = np.partition(rough, impure)[impure], 4 * balls.slack
+    middle = np.partition(rough, impure)[impure]
     if np.isinf(middle):
         return float(middle)
-    close = np.flatnonzero(np.abs(rough - middle) <= 2 * slack)
+    close = np.flatnonzero(np.abs(rough - middle) <= 2 * off)
     nearest = np.empty(len(close))
-    for part in points.blocks(np.arange(len(close))):
-        squares = points.squared(close[part])
+    for part in pieces(len(close), len(points)):
+        squares = squared(points[close[part]], points)
         for row, at in zip(squares, close[part], strict=True):
             row[starts[at] : ends[at]] = np.inf
         nearest[part] = squares.min(1)
-    below = int((rough < middle - 2 * slack).sum())
+    below = int((rough < middle - 2 * off).sum())
     return float(np.sort(nearest)[impure - below])
 
 
 def _greedy(points: Points, candidates: int, radius: float, b: int) -> np.ndarray:
     """Positions among the first ``candidates`` points; the others are labeled.
 
-    Lazy (Minoux 1978): what a ball newly covers never grows, so an old count is an upper bound, and
-    only candidates whose bound is the largest are counted again.
+    A ball covers what is at a squared distance of at most ``radius``. Lazy (Minoux 1978): what a
+    ball newly covers never grows, so an old count is an upper bound, and only candidates whose
+    bound is the largest are counted again.
     """
-    balls = Balls(points)
-    free, labeled = (
-        balls.among(slice(*span)) for span in ((0, candidates), (candidates, len(points)))
-    )
+    free, labeled = points[:candidates], points[candidates:]
     covered = np.zeros(candidates, bool)
-    for rows in tiles(0, len(labeled), ROWS):
-        for columns in free.tiles(0):
-            covered[columns] |= labeled.hold(rows, free, columns, radius).any(0)
+    for part in pieces(len(labeled), candidates):
+        covered |= within(labeled[part], free, radius).any(0)
     left = np.flatnonzero(~covered)  # what is, or was not long ago, uncovered
     order = np.concatenate([left, np.flatnonzero(covered)])
     bound = np.empty(candidates, np.int64)
-    bound[order] = reaches(free.among(order), len(left), radius)
-    others, counted = free.among(left), np.zeros(candidates, np.int64)
+    bound[order] = reaches(free[order], len(left), radius)
+    others, counted = free[left], np.zeros(candidates, np.int64)
     picks = np.empty(b, np.int64)
     for at in range(b):
         pick = int(bound.argmax())
         while bound[pick] and counted[pick] < at:
             some = np.argpartition(-bound, min(TOGETHER, candidates - 1))[:TOGETHER]
             some = np.union1d(some[(counted[some] < at) & (bound[some] > 0)], pick)
-            bound[some] = _held(free, some, others, radius)[:, ~covered[left]].sum(1)
+            bound[some] = held(free[some], others, radius)[:, ~covered[left]].sum(1)
             counted[some] = at
             pick = int(bound.argmax())
         picks[at] = pick
         if bound[pick]:
-            covered[left[_held(free, np.array([pick]), others, radius)[0]]] = True
+            covered[left[held(free[[pick]], others, radius)[0]]] = True
             if covered[left].sum() > STALE * len(left):
                 left = left[~covered[left]]
-                others = free.among(left)
+                others = free[left]
         bound[pick] = -1
     return picks
-
-
-def _held(balls: Balls, rows: np.ndarray, others: Balls, radius: float) -> np.ndarray:
-    """Which of ``others`` the balls around ``rows`` hold, bool, shape (len(rows), len(others))."""
-    parts = [balls.hold(rows, others, columns, radius) for columns in others.tiles(0)]
-    return np.concatenate([np.zeros((len(rows), 0), bool), *parts], axis=1)

@@ -7,8 +7,9 @@ from collections import deque
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors.clusters import kmeans
-from stages.selectors.distances import Points, check_finite, unit_rows
+from stages.selectors.distances import Points, pieces, squared
+from stages.selectors.grid import unit_rows
+from stages.selectors.lloyd import kmeans
 from stages.selectors.top import round_to_ties
 
 SMALL = 5
@@ -46,9 +47,8 @@ def typical(
     pool, labeled = features
     if b > len(pool):
         raise UserError(f"cannot take {b} of {len(pool)} candidates")
-    check_finite(labeled)
-    points = Points(unit_rows(np.concatenate([pool, labeled]) if len(labeled) else pool))
-    own = kmeans(points, min(len(labeled) + b, clusters, len(points)), rng, iterations)
+    points = Points.of(unit_rows(pool, labeled, dtype=np.float32))
+    _, own = kmeans(points, min(len(labeled) + b, clusters, len(points)), rng, iterations)
     order = rng.permutation(len(pool))  # ties go to the first of a random order
     members = _members(own[: len(pool)][order], order, int(own.max()) + 1)
     queue, small = (deque(some) for some in _by_need(own, len(pool)))
@@ -85,9 +85,10 @@ def _most_typical(points: Points, rows: np.ndarray, neighbours: int) -> int:
     near = min(neighbours, len(rows) // 2)
     if near == 0:
         return 0
-    inside, means = points.among(rows), []
-    for part in inside.blocks(np.arange(len(rows))):
-        squares = inside.squared(part)
-        nearest = np.partition(squares, near, axis=1)[:, : near + 1]  # with itself, at 0
+    inside, means = points[rows], []
+    for part in pieces(len(rows), len(rows)):
+        nearest = np.partition(squared(inside[part], inside), near, axis=1)[
+            :, : near + 1
+        ]  # with itself, at 0
         means.append(np.sqrt(np.sort(nearest, axis=1)).sum(1))
     return int(np.argmin(round_to_ties(np.concatenate(means))))
