@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from stages.selectors import seeding
 from stages.selectors.distances import Points, nearest, squared
 from stages.selectors.grid import BLOCK, blocks, ground, squares
+from stages.selectors.threads import in_threads
 
 GROUP = 24  # centres that share a bound, about,
 GROUPS = 64  # or as many as leave this number of groups: a bound for each point and group
@@ -132,8 +133,10 @@ class Lloyd:
         open_ = np.flatnonzero((self.lower * (1 - MARGIN) <= self.upper[:, None]).any(1))
         group = np.where(self.own < 0, 0, self.group[self.own])
         open_ = open_[np.argsort(group[open_], kind="stable")]
-        for part in blocks(len(open_), BLOCK):
-            _Search(self, open_[part], group[open_[part]]).run()
+        in_threads(
+            lambda part: _Search(self, open_[part], group[open_[part]]).run(),
+            blocks(len(open_), BLOCK),
+        )
         self._add(np.flatnonzero(before != self.own), before)
 
     def _add(self, rows: np.ndarray, before: np.ndarray) -> None:
@@ -175,6 +178,7 @@ class _Search:
         self.lloyd, self.rows, self.group = lloyd, rows, group
         self.points = lloyd.points[rows]
         self.off = self.points.off()
+        self.base = self.points.norms - self.off
         self.lower = lloyd.lower[rows]
         self.own = np.full(len(rows), -1)
         # The least value found, the second, and the second in the group of the least.
@@ -237,5 +241,5 @@ class _Search:
 
     def _lower(self, values: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Bounds from values (n,) or (n, G) of the points ``at``."""
-        squared = (values.T + (self.points.norms - self.off)[at]).T
+        squared = (values.T + self.base[at]).T
         return np.sqrt(np.maximum(squared, 0))
