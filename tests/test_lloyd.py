@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from stages.selectors import distances, lloyd
 from stages.selectors.distances import Points, squared
 from stages.selectors.grid import ground, squares
 from stages.selectors.lloyd import kmeans
+from stages.selectors.threads import in_threads
 from tests.test_distances import adversary, rng
 
 
@@ -59,6 +61,7 @@ def test_centres_are_plain_whatever_is_skipped(seed, count, columns, groups, val
         patch.setattr(lloyd, "GROUP", data.draw(st.sampled_from([1, 3, 12])))
         patch.setattr(lloyd, "DENSE", data.draw(st.sampled_from([0.0, 0.5, 2.0])))
         patch.setattr(lloyd, "BLOCK", data.draw(st.sampled_from([7, 64, 2048])))
+        patch.setattr(lloyd, "SPAN", data.draw(st.sampled_from([11, 8192])))
         if data.draw(st.booleans()):
             patch.setattr(Points, "rough", adversary(seed))
         state = lloyd.Lloyd(points, points[start], weights)
@@ -83,6 +86,7 @@ def test_bounds_do_not_change_what_lloyd_finds(groups, monkeypatch):
 @pytest.mark.parametrize("seed", range(5))
 def test_exact_centres_are_plain(seed, kind, monkeypatch):
     monkeypatch.setattr(lloyd, "BLOCK", 32)
+    monkeypatch.setattr(lloyd, "SPAN", 50)
     rows = np.concatenate([rng(seed).normal(size=(60, 9)) + 3 * at for at in range(5)]).astype(kind)
     seeds = np.sort(rng(seed).choice(300, 25, replace=False))
     points = Points.of(rows)
@@ -179,3 +183,20 @@ def test_a_centre_is_the_weighted_mean():
     found = centres.rows / points.frame.scale + points.frame.shift
     assert sorted(found[:, 0].round(2).tolist()) == [2, 1005]
     assert labels[0] == labels[1] != labels[2] == labels[3]
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    monkeypatch.setattr(lloyd, "SPAN", 100)
+    points, found = Points.of(mixture(0, 2000, 20, 10)), []
+    for threads in (1, 3):
+        with threadpool_limits(threads, "blas"):
+            found.append(kmeans(points, 60, rng(), 20))
+    assert (found[0][0].rows == found[1][0].rows).all() and (found[0][1] == found[1][1]).all()
+
+
+def test_what_a_thread_raises_is_raised():
+    def fail(part: int) -> None:
+        raise ValueError(f"part {part}")
+
+    with threadpool_limits(3, "blas"), pytest.raises(ValueError, match="part 0"):
+        in_threads(fail, range(5))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stages.selectors.grid import BLOCK, LEAST, bits, blocks, check_finite, ground, squares
+from stages.selectors.threads import in_threads
 
 SAMPLE = 500  # points, at least, that a median is taken of
 CELLS = 2**23  # distances held at a time
@@ -87,8 +88,11 @@ class Points:
         check_finite(features)
         frame = frame or Frame(features)
         result = cls(frame, np.empty(features.shape, np.float32), np.empty(len(features)))
-        for part in blocks(len(features), BLOCK):
+
+        def fill(part: slice) -> None:
             result.rows[part], result.norms[part] = frame.exactly(features[part])
+
+        in_threads(fill, blocks(len(features), BLOCK))
         return result
 
     def __len__(self) -> int:
@@ -101,12 +105,10 @@ class Points:
     def rough(self, others: Points) -> np.ndarray:
         """By float32 products, shape (N, M): r, such that each squared distance is at least
         r + (1 - noise) |x|^2 and at most r + (1 + noise) |x|^2 + 2 noise |y|^2."""
-        left, right = self.rows, others.rows
-        if len(left) < len(right):
-            left = -2 * left
+        if len(self) < len(others):
+            values = (-2 * self.rows) @ others.rows.T
         else:
-            right = -2 * right
-        values = left @ right.T
+            values = self.rows @ (-2 * others.rows).T
         values += (others.norms * (1 - self.frame.noise) - TINY).astype(np.float32)
         return values
 

@@ -8,6 +8,7 @@ from stages.errors import UserError
 from stages.selectors import lloyd
 from stages.selectors.distances import Points, squared
 from stages.selectors.grid import blocks
+from stages.selectors.threads import in_threads
 
 BACKENDS = ("auto", "exact", "faiss", "scipy", "sklearn")
 BLOCK = 2048
@@ -140,9 +141,12 @@ def _group_bounds(points: Points, centres: Points) -> np.ndarray:
     """Lower bounds of the squared distances of each centre to each group, (b, groups)."""
     count = len(points)
     bounds = np.full((len(centres), -(-count // GROUP)), np.inf, np.float32)
-    for part in blocks(count, BLOCK):
+
+    def fill(part: slice) -> None:
         values = centres.rough(points[part])
         starts = np.arange(0, part.stop - part.start, GROUP)
         groups = slice(part.start // GROUP, part.start // GROUP + len(starts))
         bounds[:, groups] = np.minimum.reduceat(values, starts, axis=1)
+
+    in_threads(fill, blocks(count, BLOCK))
     return bounds + (centres.norms - centres.off()).astype(np.float32)[:, None]

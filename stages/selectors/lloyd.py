@@ -8,7 +8,9 @@ from scipy.sparse import csr_array
 from stages.selectors import seeding
 from stages.selectors.distances import Points, nearest, squared
 from stages.selectors.grid import BLOCK, blocks, ground, squares
+from stages.selectors.threads import in_threads
 
+SPAN = 8 * BLOCK  # points that are searched together
 GROUP = 24  # centres that share a bound, about,
 GROUPS = 64  # or as many as leave this number of groups: a bound for each point and group
 DENSE = 0.5  # share of distances left open from which all are computed
@@ -98,6 +100,7 @@ class Lloyd:
 
     def __init__(self, points: Points, start: Points, weights: np.ndarray | None = None) -> None:
         self.points, self.centres = points, start
+        self.noise = points.off()
         self.weights = np.ones(len(points)) if weights is None else weights
         self.own = np.full(len(points), -1)
         self.upper = np.full(len(points), np.inf, np.float32)
@@ -132,8 +135,10 @@ class Lloyd:
         open_ = np.flatnonzero((self.lower * (1 - MARGIN) <= self.upper[:, None]).any(1))
         group = np.where(self.own < 0, 0, self.group[self.own])
         open_ = open_[np.argsort(group[open_], kind="stable")]
-        for part in blocks(len(open_), BLOCK):
-            _Search(self, open_[part], group[open_[part]]).run()
+        in_threads(
+            lambda part: _Search(self, open_[part], group[open_[part]]).run(),
+            blocks(len(open_), SPAN),
+        )
         self._add(np.flatnonzero(before != self.own), before)
 
     def _add(self, rows: np.ndarray, before: np.ndarray) -> None:
@@ -173,8 +178,8 @@ class _Search:
 
     def __init__(self, lloyd: Lloyd, rows: np.ndarray, group: np.ndarray) -> None:
         self.lloyd, self.rows, self.group = lloyd, rows, group
-        self.points = lloyd.points[rows]
-        self.off = self.points.off()
+        self.norms = lloyd.points.norms[rows]
+        self.off = lloyd.noise[rows]
         self.lower = lloyd.lower[rows]
         self.own = np.full(len(rows), -1)
         # The least value found, the second, and the second in the group of the least.
@@ -197,11 +202,14 @@ class _Search:
                 self._look(np.flatnonzero(open_[:, group]), group, group + 1)
         self._settle()
 
-    def _look(self, at: np.ndarray, first: int, last: int) -> None:
+    def _look(self, rows: np.ndarray, first: int, last: int) -> None:
         """Compare some points with all centres of the groups ``first`` to ``last`` - 1."""
+        for part in blocks(len(rows), BLOCK):
+            self._compare(rows[part], first, last)
+
+    def _compare(self, at: np.ndarray, first: int, last: int) -> None:
         lloyd, here = self.lloyd, slice(self.lloyd.starts[first], self.lloyd.starts[last])
-        points = self.points if len(at) == len(self.rows) else self.points[at]
-        values = points.rough(lloyd.sorted[here])
+        values = lloyd.points[self.rows[at]].rough(lloyd.sorted[here])
         line, place = np.arange(len(at)), values.argmin(1)
         least = values[line, place]
         values[line, place] = np.inf
@@ -221,21 +229,21 @@ class _Search:
     def _settle(self) -> None:
         """Decide exactly what float32 leaves open, and hand the bounds back."""
         lloyd, found = self.lloyd, self.own.copy()
+        lloyd.upper[self.rows] = self._upper()
         close = np.flatnonzero(self.second <= self.least + 2 * (self.off + lloyd.off[found]))
         if len(close):
-            self.own[close], _ = nearest(self.points[close], lloyd.centres)
+            self.own[close], _ = nearest(lloyd.points[self.rows[close]], lloyd.centres)
         # The bound to the group of the own centre need not count that centre.
         at = np.flatnonzero(self.own == found)
         self.lower[at, lloyd.group[found[at]]] = self._lower(self.inner[at], at)
         lloyd.own[self.rows], lloyd.lower[self.rows] = self.own, self.lower
-        lloyd.upper[self.rows] = self._upper()
 
     def _upper(self) -> np.ndarray:
         """Bounds to the nearest found."""
         off = self.off + 2 * self.lloyd.off[self.own]
-        return np.sqrt(np.maximum(self.least + (self.points.norms + off), 0))
+        return np.sqrt(np.maximum(self.least + (self.norms + off), 0))
 
     def _lower(self, values: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Bounds from values (n,) or (n, G) of the points ``at``."""
-        squared = (values.T + (self.points.norms - self.off)[at]).T
+        squared = (values.T + (self.norms[at] - self.off[at])).T
         return np.sqrt(np.maximum(squared, 0))
