@@ -19,7 +19,7 @@ from scipy.spatial.distance import squareform
 from stages.errors import UserError
 from stages.progress import progress
 from stages.selectors.distances import Frame, Points, squared
-from stages.selectors.grid import BLOCK, blocks, check_finite, ground
+from stages.selectors.grid import FEW, blocks, check_finite, ground
 from stages.selectors.lloyd import kmeans
 
 SAMPLE = 1000  # points that decide where a set is split
@@ -103,6 +103,6 @@ def _project(
 ) -> np.ndarray:
     """Dot products with a direction on its grid, so exact, shape (len(rows),)."""
     along = np.empty(len(rows))
-    for part in blocks(len(rows), BLOCK):
-        along[part] = frame.exactly(features[rows[part]])[0] @ direction
+    for part in blocks(len(rows), FEW):
+        along[part] = frame.on_grids(features[rows[part]]) @ direction
     return along

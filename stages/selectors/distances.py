@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stages.selectors.grid import BLOCK, LEAST, bits, blocks, check_finite, ground, squares
+from stages.selectors.grid import BLOCK, FEW, LEAST, bits, blocks, check_finite, ground, squares
 from stages.selectors.threads import in_threads
 
 SAMPLE = 500  # points, at least, that a median is taken of
-CELLS = 2**23  # distances held at a time
-PAIRS = 4096
+CELLS = 2**22  # distances held at a time
+PAIRS = 1024
 MANY = 1 / 16  # share of distances from which all are computed exactly
 FARTHEST = 1e30  # above every squared distance in a frame
 TINY = 1e-30  # what float32 may lose below its smallest numbers
@@ -40,7 +40,7 @@ class Frame:
         columns = arrays[0].shape[1]
         low, high = np.full((2, columns), [[np.inf], [-np.inf]])
         for rows in arrays:
-            for part in blocks(len(rows), BLOCK):
+            for part in blocks(len(rows), FEW):
                 np.minimum(low, rows[part].min(0), out=low)
                 np.maximum(high, rows[part].max(0), out=high)
         # Any shift near most points will do. A median is found without arithmetic, and an outlier
@@ -56,11 +56,12 @@ class Frame:
 
     def exactly(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The rows on their grids, float64, and their squared lengths."""
-        values = rows.astype(np.float64)
-        values -= self.shift
-        values *= self.scale
-        values = ground(values)
+        values = self.on_grids(rows)
         return values, squares(values)
+
+    def on_grids(self, rows: np.ndarray) -> np.ndarray:
+        """The rows on their grids, float64."""
+        return ground(np.subtract(rows, self.shift, dtype=np.float64), self.scale)
 
     def roughly(self, rows: np.ndarray) -> np.ndarray:
         """The rows in float32."""
@@ -92,7 +93,7 @@ class Points:
         def fill(part: slice) -> None:
             result.rows[part], result.norms[part] = frame.exactly(features[part])
 
-        in_threads(fill, blocks(len(features), BLOCK))
+        in_threads(fill, blocks(len(features), FEW))
         return result
 
     def __len__(self) -> int:
@@ -119,13 +120,17 @@ class Points:
 
 def squared(points: Points, others: Points) -> np.ndarray:
     """Squared distances, exact but for two roundings, float64, shape (N, M)."""
-    result = np.empty((len(points), len(others)))
     left = points.rows.astype(np.float64)
-    for part in blocks(len(others), BLOCK):
-        overlap = left @ others.rows[part].astype(np.float64).T
-        overlap *= -2
-        overlap += points.norms[:, None] + others.norms[part]
-        np.maximum(overlap, 0, out=result[:, part])
+    if others is points:
+        result = left @ left.T  # a product with itself costs half
+    else:
+        result = np.empty((len(points), len(others)))
+        for part in blocks(len(others), BLOCK):
+            result[:, part] = left @ others.rows[part].astype(np.float64).T
+    for part in blocks(len(points), FEW):
+        result[part] *= -2
+        result[part] += points.norms[part, None] + others.norms
+        np.maximum(result[part], 0, out=result[part])
     return result
 
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from stages.errors import UserError
 
-BLOCK = 1024
+BLOCK = 1024  # rows of a product
+FEW = 128  # rows that stay in the cache from one operation to the next
 FLOAT32_BITS = 23
 LEAST = -900  # exponent of a row of zeros
 
@@ -33,7 +34,7 @@ def blocks(count: int, size: int) -> Iterator[slice]:
 def check_finite(*arrays: np.ndarray) -> None:
     """Raise a UserError unless every value is finite."""
     for rows in arrays:
-        if not all(np.isfinite(rows[part]).all() for part in blocks(len(rows), BLOCK)):
+        if not all(np.isfinite(rows[part]).all() for part in blocks(len(rows), FEW)):
             raise UserError("an embedding is not a finite number")
 
 
@@ -51,21 +52,27 @@ def on_grid(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         the rows, float64; and the exponents e, int32, shape (R,): row i stands for 2^e_i times it.
     """
+    rows, exponents = _whole(rows)
+    count = bits(rows.shape[1])
+    rows *= 2.0**-count
+    return rows, exponents + count
+
+
+def ground(rows: np.ndarray, scale: float = 1.0) -> np.ndarray:
+    """Rows (R, D) rounded to their grids, times a power of two, float64; changed in place."""
+    rows, exponents = _whole(rows)
+    rows *= np.ldexp(scale, exponents)[:, None]
+    return rows
+
+
+def _whole(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers, in place, and the exponents of their steps, int32, shape (R,)."""
     largest = np.maximum(rows.max(1, initial=0), -rows.min(1, initial=0))
     # A subnormal row would need a scale beyond the largest float64.
     exponents = np.where(largest > 0, np.maximum(np.frexp(largest)[1], LEAST), LEAST)
-    count = bits(rows.shape[1])
-    rows *= np.ldexp(1.0, count - exponents)[:, None]
-    np.rint(rows, out=rows)
-    rows *= 2.0**-count
-    return rows, exponents
-
-
-def ground(rows: np.ndarray) -> np.ndarray:
-    """Rows (R, D) rounded to their grids, in their own unit, float64; changed in place."""
-    rows, exponents = on_grid(rows)
-    rows *= np.ldexp(1.0, exponents)[:, None]
-    return rows
+    exponents -= bits(rows.shape[1])
+    rows *= np.ldexp(1.0, -exponents)[:, None]
+    return np.rint(rows, out=rows), exponents
 
 
 def squares(rows: np.ndarray) -> np.ndarray:
@@ -91,7 +98,7 @@ def unit_rows(*arrays: np.ndarray, dtype: type = np.float64) -> np.ndarray:
     result = np.empty((sum(map(len, arrays)), arrays[0].shape[1]), dtype)
     start = 0
     for rows in arrays:
-        for part in blocks(len(rows), BLOCK):
+        for part in blocks(len(rows), FEW):
             values, _ = on_grid(rows[part].astype(np.float64))
             lengths = np.sqrt(squares(values))
             values /= np.where(lengths > 0, lengths, 1)[:, None]
