@@ -140,8 +140,8 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--params", default="params.yaml", help="settings of the study")
-    parser.add_argument("--root", default=".", help="folder of the study")
+    parser.add_argument("--params", help="settings of the study; default: ROOT/params.yaml")
+    parser.add_argument("--root", default=".", help="folder of the study; default: this one")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--published", metavar="NAME", help="test a published study's tables")
     which.add_argument("--compare", nargs=2, metavar=("A", "B"), help="compare two studies")
@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.compare:
         print(_compare(*options.compare, options.root))
         return
-    settings = load(path=options.params)
+    settings = load(path=options.params or Path(options.root) / "params.yaml")
     if options.cost:
         from stages.reporting import cost
 
