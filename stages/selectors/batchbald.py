@@ -9,6 +9,7 @@ from stages.scorers.probabilities import entropy
 from stages.selectors.configurations import TINY, Configurations, extend, grouped, mixture_entropy
 
 TIE = 1e-12  # nats; mutual information that differs by less is equal
+LOOSE = 1e-4  # nats; far more than float32 adds to an entropy of 1e5 classes
 GROUPS = (16, 256)
 TOGETHER = (16, 256, 4096)  # candidates: with all configurations, with 256 groups, with 16
 BLOCK = 20_000
@@ -89,12 +90,13 @@ def _best(
             break
         level = refined[first]
         part = np.flatnonzero((refined == level) & (bound > -np.inf) & (bound >= best - 2 * TIE))
-        at_once = TOGETHER[min(len(levels) - 1 - level, 2)]
+        at_once = TOGETHER[min(len(levels) - 1 - level, len(TOGETHER) - 1)]
         if len(part) > at_once:
             part = part[np.argpartition(-bound[part], at_once)[:at_once]]
-        gain = _distinct(*levels[level], p_T_N_C[:, part]) - expected[part]
+        last = level == len(levels) - 1
+        gain = _entropy(*levels[level], p_T_N_C[:, part], exact=last) - expected[part]
         bound[part], refined[part] = gain, level + 1
-        if level == len(levels) - 1:  # no bound any more
+        if last:  # no bound any more
             found.append(part)
             gains.append(gain)
             best, bound[part] = max(best, gain.max()), -np.inf
@@ -103,12 +105,17 @@ def _best(
     return int(equal[np.argmin(rank[equal])])
 
 
-def _distinct(weights: np.ndarray, posteriors: np.ndarray, p_T_n_C: np.ndarray) -> np.ndarray:
-    """:func:`mixture_entropy`, once for candidates that are all alike (duplicated images)."""
-    count = p_T_n_C.shape[1]
-    if count < 2:
-        return mixture_entropy(weights, posteriors, p_T_n_C)
-    rows = np.ascontiguousarray(p_T_n_C.transpose(1, 0, 2)).reshape(count, -1)
+def _entropy(
+    weights: np.ndarray, posteriors: np.ndarray, p_T_n_C: np.ndarray, exact: bool
+) -> np.ndarray:
+    """:func:`mixture_entropy`, or what it is at most, in float32.
+
+    Of images that are all alike (duplicates) it is computed once.
+    """
+    if not exact:
+        low = (array.astype(np.float32) for array in (weights, posteriors, p_T_n_C))
+        return mixture_entropy(*low) + LOOSE
+    rows = np.ascontiguousarray(p_T_n_C.transpose(1, 0, 2)).reshape(p_T_n_C.shape[1], -1)
     whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0]
     _, first, copies = np.unique(whole, return_index=True, return_inverse=True)
     return mixture_entropy(weights, posteriors, p_T_n_C[:, first])[copies]

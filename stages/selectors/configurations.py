@@ -126,7 +126,7 @@ def mixture_entropy(weights: np.ndarray, posteriors: np.ndarray, p_T_n_C: np.nda
         part = slice(start, start + step)
         chances = np.ascontiguousarray(p_T_n_C[:, part]).reshape(passes, -1)
         mixture = posteriors @ chances
-        logs = np.log(np.maximum(mixture, TINY))
+        logs = np.log(np.maximum(mixture, np.finfo(mixture.dtype).tiny))
         mixture *= logs
         result[part] = -(weights @ mixture).reshape(-1, classes).sum(1)
     return result
