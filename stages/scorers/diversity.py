@@ -79,7 +79,7 @@ def posterior_variance(pool: np.ndarray, labeled: np.ndarray, jitter: float = 1e
     # (x, |x|^2, 1) . (y, -1/2, -|y|^2 / 2) / D is the exponent: the product alone goes over it all.
     size = pool.shape[1]
     right = np.column_stack([anchors, np.full(len(anchors), -0.5), _squares(anchors) / -2]) / size
-    # A product with the inverse, unlike a solution, runs in threads; its blocks leave out the zeros.
+    # A product with the inverse, unlike a solution, runs in threads; blocks leave out its zeros.
     inverse = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
     result = np.ones(len(pool))
 
