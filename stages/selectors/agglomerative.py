@@ -21,6 +21,7 @@ from stages.progress import progress
 from stages.selectors.distances import Frame, Points, squared
 from stages.selectors.grid import FEW, blocks, check_finite, ground
 from stages.selectors.lloyd import kmeans
+from stages.selectors.threads import in_threads
 
 SAMPLE = 1000  # points that decide where a set is split
 PATIENCE = 5  # iterations of 2-means on them
@@ -47,7 +48,12 @@ def average_linkage(
     check_finite(features)
     frame = Frame(features)
     parts = split(features, frame, part or len(features), rng)
-    trees = [_tree(features, frame, rows) for rows in progress(parts, "cluster", "part")]
+    trees: list[np.ndarray] = [np.empty((0, 4))] * len(parts)
+
+    def grow(at: int) -> None:
+        trees[at] = _tree(features, frame, parts[at])
+
+    in_threads(grow, progress(range(len(parts)), "cluster", "part"))
     heights = np.sort(np.concatenate([tree[:, 2] for tree in trees]))
     merges = min(len(features) - math.ceil(len(features) / cluster_size), len(heights))
     return _cut(parts, trees, heights[merges - 1] if merges > 0 else -1.0, len(features))

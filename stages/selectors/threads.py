@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -29,5 +30,10 @@ def in_threads(function: Callable[[Any], None], parts: Iterable[Any]) -> None:
             function(part)
         return
     with _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(function, parts):
-            pass
+        running: deque[Future] = deque()
+        for part in parts:  # no faster than they are done, so that a progress bar tells the truth
+            if len(running) == 2 * threads:
+                running.popleft().result()
+            running.append(pool.submit(function, part))
+        for future in running:
+            future.result()
