@@ -28,7 +28,7 @@ from stages.reporting import (
 FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
 STALE = tuple(
     ("figures", f"{name}-*.{kind}") for name in FIGURES for kind in ("svg", "pdf", "png")
-) + tuple(("tables", f"*.{kind}") for kind in ("csv", "tex", "md"))
+) + tuple(("tables", f"*.{kind}") for kind in ("csv", "tex", "md")) + (("plots", "*.png"),)
 MOST_LATEX = 400  # rows; nobody prints more, and the CSV file has all
 MOST_MARKDOWN = 200
 MOST_HTML = 300
@@ -78,6 +78,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     pictures = gallery.draw_all(drawn)
     for name, kinds in pictures.items():
         outputs |= {f"figures/{name}.{kind}": data for kind, data in kinds.items()}
+        outputs[f"plots/{name}.png"] = kinds["png"]  # what `dvc plots` shows without a network
     outputs["report.md"] = markdown.page(made, fingerprints, manifests, settings, shown, captions)
     outputs["index.html"] = page.page(
         page.Material(
