@@ -26,9 +26,11 @@ from stages.reporting import (
 )
 
 FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
-STALE = tuple(
-    ("figures", f"{name}-*.{kind}") for name in FIGURES for kind in ("svg", "pdf", "png")
-) + tuple(("tables", f"*.{kind}") for kind in ("csv", "tex", "md")) + (("plots", "*.png"),)
+STALE = (
+    tuple(("figures", f"{name}-*.{kind}") for name in FIGURES for kind in ("svg", "pdf", "png"))
+    + tuple(("tables", f"*.{kind}") for kind in ("csv", "tex", "md"))
+    + (("plots", "*.png"),)
+)
 MOST_LATEX = 400  # rows; nobody prints more, and the CSV file has all
 MOST_MARKDOWN = 200
 MOST_HTML = 300

@@ -130,7 +130,10 @@ def test_markdown_marks():
     assert r"a\|b\_c" in generic(present("x", pd.DataFrame({"k": ["a|b_c"]}), {}))
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+NEEDS_LATEX = "no pdflatex; Debian: apt-get install texlive-latex-recommended"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason=NEEDS_LATEX)
 def test_tables_compile(tmp_path):
     strange = pd.DataFrame(
         {

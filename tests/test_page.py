@@ -162,7 +162,7 @@ def test_versions_and_citation_are_optional(tmp_path):
 def driver(tmp_path_factory):
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     if not CHROMIUM or not DRIVER:
-        pytest.skip("Chromium or its driver is not installed (Debian: chromium, chromium-driver)")
+        pytest.skip("no Chromium; Debian: apt-get install chromium chromium-driver")
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()

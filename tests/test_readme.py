@@ -84,7 +84,11 @@ def test_dvc_reads_the_example(study: Path) -> None:
     dvc = [sys.executable, "-m", "dvc"]
     subprocess.run([*dvc, "init", "--no-scm", "-q"], cwd=study, check=True)
     done = subprocess.run(
-        [*dvc, "stage", "list", "--name-only"], cwd=study, check=True, capture_output=True, text=True
+        [*dvc, "stage", "list", "--name-only"],
+        cwd=study,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     stages = done.stdout.split()
     assert len(stages) == 1 + 1 + 3 + 9 + 27 + 3 + 1
