@@ -18,6 +18,15 @@ class Layout:
         """Prepared arrays and manifest of a task."""
         return self.root / "data" / task
 
+    @property
+    def recipes(self) -> Path:
+        """What each strategy is and which code it can run."""
+        return self.root / "data" / "recipes"
+
+    def recipe(self, strategy: str) -> Path:
+        """The recipe of one strategy; ``stage-<name>``: the code of a stage."""
+        return self.recipes / f"{strategy}.json"
+
     def shared_split(self, task: str, seed: int) -> Path:
         """validation.txt and initial.txt, which all strategies of (task, seed) share."""
         return self.root / "splits" / task / f"seed-{seed}"
