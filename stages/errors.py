@@ -1,4 +1,4 @@
-"""Errors a user can act on, and the one place where a command line turns them into a message."""
+"""Errors a user can act on, and the one place where a command line turns errors into messages."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import difflib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 
 MANY_NAMES = 100  # that one message lists
+MANY_FAULTS = 40  # that one run tells
 LONG = 100  # characters of a name
+LONGEST = 1000  # characters of an error of somebody else's
 
 
 class UserError(Exception):
@@ -51,16 +55,60 @@ def closest(word: object, names: Iterable[str]) -> str | None:
 
 
 def command_line(main: Callable[..., None]) -> Callable[..., None]:
-    """Run ``main``; a :class:`UserError` becomes one line on stderr and exit code 1."""
+    """Run ``main`` so that no user ever sees a traceback.
+
+    Each fault of a :class:`UserError` becomes a line on stderr. So does what nobody foresaw, with
+    the place of a log that has the traceback; ``ALEDGER_TRACEBACK=1`` shows it instead. The exit
+    code is 1.
+    """
 
     @functools.wraps(main)
     def wrapped(*args: object, **kwargs: object) -> None:
         try:
             main(*args, **kwargs)
         except UserError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            _say(error.faults)
             raise SystemExit(1) from None
         except BrokenPipeError:  # the reader has seen enough: `... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except Exception as error:
+            if os.environ.get("ALEDGER_TRACEBACK") == "1":
+                raise
+            _say([_unexpected(error)])
+            raise SystemExit(1) from None
 
     return wrapped
+
+
+def _say(faults: Sequence[str]) -> None:
+    for fault in faults:
+        print(f"error: {one_line(fault)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """``text`` in one line, without characters that a terminal would act on."""
+    joined = " ".join(text.split())
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in joined)
+
+
+def _unexpected(error: Exception) -> str:
+    what = f"unexpected {type(error).__name__}: {error}"
+    if len(what) > LONGEST:
+        what = f"{what[:LONGEST]}..."
+    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return f"{what}; this is a fault of aledger or of the machine; {_logged(lines)}"
+
+
+def _logged(text: str) -> str:
+    """Where ``text`` is now: a new file under artifacts/.logs, or among the system's temporary."""
+    for folder in (os.path.join("artifacts", ".logs"), None):
+        try:
+            if folder is not None:
+                os.makedirs(folder, exist_ok=True)
+            handle, name = tempfile.mkstemp(".log", "aledger-", folder)
+            with open(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+            return f"traceback in {name}"
+        except OSError:
+            continue
+    return "its traceback could not be written: ALEDGER_TRACEBACK=1 shows it"
