@@ -40,7 +40,7 @@ def find(name: str) -> Strategy:
     if ":" in name:
         entry = load(name)
         if not isinstance(entry, Strategy):
-            raise UserError(f"{name!r} is a {type(entry).__name__}, not a Strategy")
+            raise UserError(f"{shown(name)} is a {type(entry).__name__}, not a Strategy")
         return entry
     if name not in STRATEGIES:
         raise UserError(f"unknown strategy {shown(name)}; {nearest(name, STRATEGIES)}")
@@ -61,16 +61,18 @@ def load(path: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and not module.startswith(error.name):
             raise UserError(
-                f"{path!r} needs the package {error.name!r}, which is not installed"
+                f"{shown(path)} needs the package {error.name!r}, which is not installed"
             ) from None
-        raise UserError(f"{path!r}: there is no module {module!r}") from None
+        raise UserError(f"{shown(path)}: there is no module {shown(module)}") from None
     except AttributeError as error:
         if module in sys.modules:
-            raise UserError(f"{path!r}: {module!r} has no {attribute!r}") from None
-        raise UserError(f"{path!r}: importing {module!r} fails: {error}") from None
+            raise UserError(f"{shown(path)}: {shown(module)} has no {shown(attribute)}") from None
+        raise UserError(f"{shown(path)}: importing {shown(module)} fails: {error}") from None
     except (Exception, SystemExit) as error:  # it is a user's own code that runs
         kind = type(error).__name__
-        raise UserError(f"{path!r}: importing {module!r} fails: {kind}: {error}") from None
+        raise UserError(
+            f"{shown(path)}: importing {shown(module)} fails: {kind}: {error}"
+        ) from None
 
 
 def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, Any]:

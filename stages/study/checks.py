@@ -17,6 +17,7 @@ from stages.study.schema import ROUND, Round, Settings, Task
 RESERVED = re.compile(r"seed-.*|full|data")
 NAME = re.compile(r"[A-Za-z0-9_]+")
 LONGEST_NAME = 64  # characters: names of two and a seed make one file name, of 255 bytes at most
+K_DPP = "stages.selectors.kdpp:sample"
 DEVICES = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])", re.IGNORECASE)  # of Windows
 
 
@@ -180,6 +181,8 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
         if any(one.needs_dropout for one in [entry, *catalogue.consulted(options)]):
             samplers.append(label)
         _drawn(label, [*entry.drawn, "candidates"], options, tasks, settings, faults)
+        if entry.selector == K_DPP:
+            _linear_kernel(label, options, tasks, settings, faults)
     for name in tasks if samplers else []:
         if settings.task[name].model.dropout == 0:
             one = len(samplers) == 1
@@ -213,6 +216,26 @@ def _drawn(
                         ("task", name, "query_size"),
                         wrong=False,
                     )
+
+
+def _linear_kernel(
+    label: str, options: dict[str, Any], tasks: list[str], settings: Settings, faults: Faults
+) -> None:
+    """A k-DPP with a linear kernel has no set of more points than an embedding has numbers."""
+    if "linear" not in [values.get("kernel", options["kernel"]) for values in settings.grid(label)]:
+        return
+    for name in tasks:
+        task = settings.task[name]
+        width = data.width(task)
+        if width is not None and task.query_size > width:
+            faults.add(
+                f"strategy.{label}.kernel is 'linear', but task.{name}.query_size is "
+                f"{task.query_size} and embeddings of {task.model.name} have {width} numbers; "
+                f"allowed: rbf, or a query_size up to {width}",
+                ("task", name, "query_size"),
+                ("task", name, "model"),
+                wrong=False,
+            )
 
 
 def _tuned(labels: list[str], tasks: list[str], settings: Settings, faults: Faults) -> None:

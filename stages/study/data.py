@@ -35,6 +35,12 @@ PUBLISHED = {
 
 SMALLEST = {"small_cnn": 4, "lenet": 12, "resnet18": 8, "nin": 28, "nin_10": 32}
 LARGEST = {"nin": 43, "nin_10": 63}  # above, their last maps are larger than the classifier
+WIDTHS = {"small_cnn": 128, "lenet": 84, "resnet18": 512, "nin": 512}  # of embeddings
+
+
+def width(task: Task) -> int | None:
+    """Numbers in an embedding; None where that depends on data that are not known yet."""
+    return WIDTHS.get(task.model.name, known(task.dataset).classes)
 
 
 def known(dataset: Dataset) -> Facts:
