@@ -103,8 +103,8 @@ def _logged(text: str) -> str:
     """Where ``text`` is now: a new file under artifacts/.logs, or among the system's temporary."""
     for folder in (os.path.join("artifacts", ".logs"), None):
         try:
-            if folder is not None:
-                os.makedirs(folder, exist_ok=True)
+            if folder is not None and not os.path.isdir(folder):
+                os.mkdir(folder)  # which fails where there are no artifacts
             handle, name = tempfile.mkstemp(".log", "aledger-", folder)
             with open(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)

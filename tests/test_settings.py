@@ -382,7 +382,7 @@ def test_faults_of_the_file_and_of_its_content_are_told_together(tmp_path):
     with pytest.raises(UserError) as raised:
         settings.load(path)
     found = [fault.removeprefix(f"{path}: ") for fault in raised.value.faults]
-    begins = ["line ", "line ", "device is 'gpu'; allowed"]
+    begins = ["line ", "line ", "device is 'gpu'; did"]
     assert all(map(str.startswith, found, begins)) and len(found) == 3, found
     assert ": '010' means different things" in found[0] and "'batch_size' is in line " in found[1]
 
