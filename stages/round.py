@@ -288,7 +288,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
-    following = int(options.next) if options.next.isdigit() else options.next
+    number = options.next.isdecimal() and len(options.next) < 10
+    following = int(options.next) if number else options.next
     run = Run(study, Layout(options.root), options.task, options.strategy, options.seed)
     run_round(run, options.round, following)
 

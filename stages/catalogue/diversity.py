@@ -80,6 +80,7 @@ ENTRIES: dict[str, Strategy] = {
         {"kernel": "rbf", "rank": 0, "gamma": 0.0},
         choices={"kernel": ("rbf", "linear")},
         even=("rank",),
+        drawn=("rank",),
         formula="P(S) = det(K_S) / sum over |S'| = b of det(K_S'), "
         "K_ij = exp(-gamma |x_i - x_j|^2)",
     ),
