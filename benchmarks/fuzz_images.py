@@ -25,7 +25,7 @@ import numpy as np
 import yaml
 
 from benchmarks.common import machine, show
-from benchmarks.hostile_images import CASES, Case
+from benchmarks.hostile_images import CASES, FOLDERS, Case
 from stages.datasets.images import PARTS
 from stages.datasets.listing import shown
 from stages.prepare import main as prepare
@@ -129,6 +129,14 @@ def _fault(case: Case, data: Path, code: int, out: str, err: str) -> str:
     return "" if all(text in out for text in case.said) else f"not said: {case.said} in {out!r}"
 
 
+def cases(count: int, seed: int) -> Iterator[tuple[str, Case]]:
+    """``count`` cases and the names of their kinds: all folders, then the kinds in turn."""
+    yield from (("folders", case) for case in FOLDERS[:count])
+    for number in range(count - len(FOLDERS)):
+        group = list(CASES)[number % len(CASES)]
+        yield group, CASES[group](np.random.default_rng([seed, number]))
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz_images", description=__doc__)
@@ -136,13 +144,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=5.0, help="seconds a case may take")
     options = parser.parse_args()
-    outcomes: dict[str, Counter[str]] = {name: Counter() for name in CASES}
+    outcomes = {name: Counter() for name in (*CASES, "folders")}
     faults, slowest = [], 0.0
-    for number in range(options.cases):
-        group = list(CASES)[number % len(CASES)]
+    for number, (group, case) in enumerate(cases(options.cases, options.seed)):
         with tempfile.TemporaryDirectory() as place:
-            rng = np.random.default_rng([options.seed, number])
-            case = CASES[group](rng)
             outcome = run_case(case, Path(place), options.limit)
         outcomes[group][outcome.kind] += 1
         slowest = max(slowest, outcome.seconds)

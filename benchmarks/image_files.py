@@ -135,20 +135,8 @@ def bmp(samples: np.ndarray) -> bytes:
     order = [2, 1, 0] + [3] * (planes == 4)
     rows = [row[:, order].astype(np.uint8).tobytes() for row in samples[::-1]]
     pixels = b"".join(row.ljust((len(row) + 3) // 4 * 4, b"\0") for row in rows)
-    about = struct.pack(
-        "<IiiHHIIiiII",
-        108,
-        width,
-        height,
-        1,
-        8 * planes,
-        3 * (planes == 4),
-        len(pixels),
-        0,
-        0,
-        0,
-        0,
-    )
+    sizes = (108, width, height, 1, 8 * planes, 3 * (planes == 4), len(pixels), 0, 0, 0, 0)
+    about = struct.pack("<IiiHHIIiiII", *sizes)
     masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) if planes == 4 else bytes(16)
     about += masks + b"BGRs" + bytes(48)
     start = 14 + len(about)

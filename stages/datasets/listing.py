@@ -21,11 +21,12 @@ KINDS[stat.S_IFBLK] = "a device"
 
 
 def shown(path: Path | str) -> str:
-    """A path for a message: line ends, control characters and undecodable bytes escaped."""
-    return "".join(
+    """A path for a message: line ends, undecodable bytes and spaces in a row escaped."""
+    text = "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
         for c in str(path)
     )
+    return text.replace("  ", " \\x20")
 
 
 def cannot(path: Path | str, do: str, error: OSError) -> UserError:
@@ -134,7 +135,9 @@ def _stat(entry: os.DirEntry[str]) -> os.stat_result:
     try:
         return entry.stat()
     except OSError as error:
-        if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{shown(entry.path)}: links in a circle, or too many") from None
+        if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise UserError(f"{shown(entry.path)}: a link that leads to nothing") from None
         raise cannot(entry.path, "read", error) from None
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What the file holds decides, not its ending; no other decoder ever sees it.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-MOST_PIXELS = 89_478_485  # 256 MiB of RGB: where Pillow warns of a decompression bomb
+MOST_PIXELS = 2**26  # 8192 x 8192: 256 MiB as RGBA, decoded in a few seconds
 BACKGROUND = 255  # white, under transparent pixels
 NO_RULE = {
     "F": "floating-point values, which have no agreed range",
@@ -91,7 +91,7 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> tuple
 
 def _about(error: Exception) -> str:
     if str(error).startswith("cannot identify"):
-        return f"none of {', '.join(FORMATS)}"
+        return f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} that Pillow can decode"
     text = " ".join(str(error).split())
     return text[:200] or type(error).__name__
 
@@ -184,18 +184,18 @@ def _from_16_bits(
     image: Picture, bits: int, white_is_zero: bool, key: object, facts: Facts
 ) -> np.ndarray:
     """Grey, or grey and alpha, of 9 to 16 bits: the high byte; of Netpbm 255 v / 65535, rounded."""
-    values = np.asarray(image).astype(np.int64)
-    most = 2**bits - 1
-    if values.size and not 0 <= int(values.min()) <= int(values.max()) <= most:
+    values, most = np.asarray(image), 2**bits - 1
+    if not 0 <= int(values.min()) <= int(values.max()) <= most:
         raise UserError(f"samples beyond {bits} bits, as its header has them")
-    facts.largest = int(values.max()) / most if values.size else None
+    facts.largest = int(values.max()) / most
     facts.changes.append("16 bits to 8")
-    alpha = np.where(values == key, 0, 255) if isinstance(key, int) else None
+    pixels = (values.astype(np.int32) + 128) // 257 if facts.format == "PPM" else values >> bits - 8
+    planes = [pixels.astype(np.uint8)]
     if white_is_zero:
-        values = most - values
-    values = (values + 128) // 257 if facts.format == "PPM" else values >> (bits - 8)
-    planes = [values] if alpha is None else [values, alpha]
-    return np.stack(planes, axis=2).astype(np.uint8)
+        planes = [255 - planes[0]]
+    if isinstance(key, int):
+        planes.append(np.where(values == key, np.uint8(0), np.uint8(255)))
+    return np.stack(planes, axis=2)
 
 
 def _planes(image: Picture, bits: int, key: object, facts: Facts) -> np.ndarray:
@@ -233,12 +233,14 @@ def _keyed(image: Picture, bits: int, key: object) -> np.ndarray:
 def _over_background(planes: np.ndarray, facts: Facts) -> np.ndarray:
     """Grey (H, W) or RGB (H, W, 3): ``(a c + (255 - a) background) / 255``, rounded."""
     if planes.shape[2] in (2, 4):
-        alpha = planes[..., -1].astype(np.uint16)
-        flat = np.ascontiguousarray(planes[..., :-1])
+        alpha, planes = planes[..., -1], planes[..., :-1]
         if int(alpha.min()) < 255:
             facts.changes.append("transparent over white")
-            for channel in range(flat.shape[2]):  # at most 255 * 255 + 127: fits 16 bits
-                mixed = alpha * flat[..., channel] + (255 - alpha) * BACKGROUND + 127
-                flat[..., channel] = mixed // 255
-        planes = flat
-    return planes[..., 0] if planes.shape[2] == 1 else planes
+            planes = np.ascontiguousarray(planes)
+            step = max(1, 2**18 // planes.shape[1])  # rows at a time, to stay in the cache
+            for at in range(0, len(planes), step):
+                part = planes[at : at + step]
+                share = alpha[at : at + step, :, None].astype(np.uint16)
+                # At most 255 * 255 + 127, so 16 bits hold it.
+                part[:] = (share * part + (255 - share) * BACKGROUND + 127) // 255
+    return np.ascontiguousarray(planes[..., 0] if planes.shape[2] == 1 else planes)
