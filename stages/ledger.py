@@ -243,12 +243,12 @@ def _parent(link: Link) -> Link | None:
     if named == "none":
         return None
     # The only names that the stages write, so a header leads nowhere else on the machine.
-    names = rf"validation\.txt|(?:\.\./\.\./seed-{NUMBER}/)?initial\.txt|round-(?:{NUMBER}|end)\.txt"
+    names = (
+        rf"validation\.txt|(?:\.\./\.\./seed-{NUMBER}/)?initial\.txt|round-(?:{NUMBER}|end)\.txt"
+    )
     match = re.fullmatch(rf"({names}) sha256:([0-9a-f]{{64}})", named)
     if not match:
-        raise UserError(
-            f"{link.path}: parent {shown(repr(named))} is not '<file> sha256:<digest>'"
-        )
+        raise UserError(f"{link.path}: parent {shown(repr(named))} is not '<file> sha256:<digest>'")
     parent = read(link.path.parent / match[1])
     if parent.digest != match[2]:
         raise UserError(

@@ -44,8 +44,8 @@ def verify(root: Path, params: Path | None = None) -> Findings:
     if known is None:
         found.notices.insert(
             0,
-            f"{root}: checked without settings, so nobody knows whether a run, a seed or a round is "
-            f"missing; give them with --params",
+            f"{root}: checked without settings, so a run, a seed or a round may be missing; "
+            f"give them with --params",
         )
     return found
 

@@ -77,7 +77,9 @@ def against_plan(chain: ledger.Chain, plan: Plan, task: str, tuned: dict | None)
     faults = []
     seal, rounds = chain.links[-1], len(chain.links) - 1
     if rounds != plan.rounds:
-        faults.append(f"{seal.path}: the run has {rounds} rounds, {plan.path} asks for {plan.rounds}")
+        faults.append(
+            f"{seal.path}: the run has {rounds} rounds, {plan.path} asks for {plan.rounds}"
+        )
     size = plan.tasks[task].query_size
     for link in chain.links[:-1]:
         wanted = 0 if link.header["round"] == "0" else size

@@ -86,7 +86,11 @@ def _head(git: Path, prefix: str) -> dict:
     command = [sys.executable, "-I", str(script), str(git), prefix, str(MEMORY)]
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, cwd=script.parent
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SECONDS,
+            cwd=script.parent,
         )
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
@@ -115,5 +119,7 @@ def _here(root: Path) -> list[str]:
         for folder, _, names in os.walk(root / top):
             found += [os.path.relpath(os.path.join(folder, name), root) for name in names]
     for name in ("manifest.json", "protocol.json"):
-        found += [str(path.relative_to(root)) for path in Layout(root).data("*").parent.glob(f"*/{name}")]
+        found += [
+            str(path.relative_to(root)) for path in Layout(root).data("*").parent.glob(f"*/{name}")
+        ]
     return sorted(path.replace(os.sep, "/") for path in found)

@@ -130,4 +130,3 @@ def _parse(content: bytes) -> np.ndarray:
     if len(body) != 8 * int(match[1]):
         raise ValueError(f"its header says {match[1]} labels, it holds {len(body) / 8:g}")
     return np.frombuffer(body, dtype="<i8")
-

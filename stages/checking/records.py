@@ -84,8 +84,11 @@ def read(path: Path, place: Place, name: str | None = None) -> tuple[dict[str, A
     Raises:
         UserError: it cannot be read as a record at all.
     """
-    record = read_json(path)
     name = name or str(path)
+    try:
+        record = read_json(path)
+    except UserError as fault:
+        raise type(fault)(str(fault).replace(str(path), name, 1)) from None
     if not _same(record.get("format"), FORMAT):
         raise UserError(f"{name}: not a result file of format {FORMAT}")
     return record, [f"{name}: {fault}" for fault in faults(record, place)]
@@ -133,9 +136,7 @@ def _types(record: dict[str, Any]) -> Iterator[str]:
             yield f"{key} is {_show(record[key])}, allowed: a count"
     for key in BY_CLASS:
         values = record.get(key)
-        if key in record and not (
-            isinstance(values, list) and values and all(map(_count, values))
-        ):
+        if key in record and not (isinstance(values, list) and values and all(map(_count, values))):
             yield f"{key} is {_show(values)}, allowed: a list with a count for each class"
     for key, most, word in (
         ("accuracy", 1, "a fraction in [0, 1]"),
@@ -280,9 +281,8 @@ def _against_data(record: dict[str, Any], place: Place) -> Iterator[str]:
 def _against_chain(record: dict[str, Any], place: Place) -> Iterator[str]:
     if place.labeled is not None and record["labeled"] != place.labeled:
         yield f"labeled is {record['labeled']}, its chain has {place.labeled}"
-    if place.selected is not None and "selected" in record:
-        if record["selected"] != place.selected:
-            yield f"selected is {record['selected']}, its chain has {place.selected}"
+    if place.selected is not None and record.get("selected", place.selected) != place.selected:
+        yield f"selected is {record['selected']}, its chain has {place.selected}"
     known = place.labeled_per_class
     if known is not None and record.get("labeled_per_class", list(known)) != list(known):
         yield f"labeled_per_class is not what the labels say: {_show(list(known))}"

@@ -273,9 +273,7 @@ class Study:
             elif task in self.labels:
                 rest = np.setdiff1d(np.arange(data.train), pair[0].indices)
                 by_class = self._by_class(task, rest)
-        return records.Place(
-            task, records.FULL, seed, None, data, labeled, None, by_class, True
-        )
+        return records.Place(task, records.FULL, seed, None, data, labeled, None, by_class, True)
 
     def _check_leftovers(self) -> None:
         """Records of which the index sets know nothing."""

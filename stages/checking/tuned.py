@@ -52,7 +52,9 @@ def _read(
         "validation": sizes.validation,
     }
     if set(record) != {*expected, "candidates"}:
-        raise UserError(f"{path}: allowed keys: {', '.join([*expected, 'candidates'])}, all of them")
+        raise UserError(
+            f"{path}: allowed keys: {', '.join([*expected, 'candidates'])}, all of them"
+        )
     for key, value in expected.items():
         if type(record[key]) is not type(value) or record[key] != value:
             said = shown(repr(record[key]), 80)
@@ -75,7 +77,5 @@ def _read(
             )
     grid = plan.candidates(strategy, list(tried[0]["values"]))
     if grid is None or list(map(json.dumps, grid)) != [json.dumps(i["values"]) for i in tried]:
-        raise UserError(
-            f"{path}: candidates are not those of strategy.{strategy} in {plan.path}"
-        )
+        raise UserError(f"{path}: candidates are not those of strategy.{strategy} in {plan.path}")
     return grid, [item["correct"] for item in tried]
