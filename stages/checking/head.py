@@ -18,6 +18,7 @@ from pathlib import Path
 DEEPEST = 8
 MOST_FILES = 2_000_000
 MOST_ALTERNATES = 5
+MOST_BYTES = 1 << 26  # of a commit or tree
 PLACES = ("splits", "reports/rounds", "reports/tuned", "data", "params.yaml")
 DATA = re.compile(r"data/[^/]+/(?:manifest|protocol)\.json")
 
@@ -71,7 +72,7 @@ def read(git: Path, prefix: list[str]) -> dict:
         head = refs[b"HEAD"]
     except KeyError:
         return {"none": "no commit yet"}
-    store = DiskObjectStore(str(common / "objects"))
+    store = DiskObjectStore(str(common / "objects"), loose_object_size_limit=MOST_BYTES)
     try:
         commit = store[head]
         if not isinstance(commit, Commit):

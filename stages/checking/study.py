@@ -114,19 +114,18 @@ class Study:
             self.found.faults.append(str(fault))
             return
         self.shared[run[0], run[2]] = pair
-        for link in pair:
-            self._check_link(link, run[0])
+        self.found.faults += self._about_other_data(pair[1], run[0])
         if self._named(run):
             self.found.faults += chains.shared_against_plan(*pair, self.plan, run[0])
         elif self.plan:
             self.found.notices.append(f"{folder}: not named by {self.plan.path}")
 
-    def _check_link(self, link: ledger.Link, task: str) -> None:
+    def _about_other_data(self, link: ledger.Link, task: str) -> list[str]:
         """A link is about its task's data; without a manifest, about the same as the others."""
         if task not in self.data:
             rows, identity = int(link.header["rows"]), link.header["data"]
             self.data[task] = records.Data(link.path, identity, rows)
-        self.found.faults += chains.against_data(link, self.data[task])
+        return chains.against_data(link, self.data[task])
 
     def _check_tuned(self) -> dict[tuple[str, str], dict]:
         """(task, strategy) -> what was chosen on the validation sets, {} where that is unclear."""
@@ -155,13 +154,13 @@ class Study:
             self.found.faults.append(str(fault))
             return None
         expected = {link.path.name for link in chain.links}
-        faults = self._stray(folder, names, expected, "the sealed chain")
-        before = len(self.found.faults)
-        self._check_link(chain.links[-1], task)
+        stray = self._stray(folder, names, expected, "the sealed chain")
+        wrong = bool(self._about_other_data(chain.links[-1], task))  # its initial set is named
         if self._named(run):
-            settings = best.get((task, strategy))
-            self.found.faults += chains.against_plan(chain, self.plan, task, settings)
-        if not faults and len(self.found.faults) == before:
+            asked = chains.against_plan(chain, self.plan, task, best.get((task, strategy)))
+            self.found.faults += asked
+            wrong = wrong or bool(asked)
+        if not stray and not wrong:
             key = f"{task}/{strategy}/seed-{seed}"
             self.found.fingerprints[key] = chain.links[-1].digest
         return chain
