@@ -27,7 +27,7 @@ ENTRIES: dict[str, Strategy] = {
         SUPERVISED,
         FEATURES + "embedding",
         "stages.selectors.kmeans:nearest_to_centres",
-        "Zhan et al. 2022 (KMeans)",
+        "Zhan et al. 2022 (KMeans), from k-means++ (Arthur & Vassilvitskii 2007)",
         "diversity",
         "iterations N b D",
         {"iterations": 20, "backend": "auto"},
