@@ -25,7 +25,7 @@ from study import grow, tree, write_params
 
 from stages import ledger, settings
 from stages.compute import configure
-from stages.datasets.images import PARTS, Images, Prepared
+from stages.datasets.images import PARTS, Images
 from stages.files import write_array, write_json
 from stages.full import full
 from stages.layout import Layout
@@ -37,6 +37,7 @@ from stages.models import state
 from stages.models.batches import Batches
 from stages.settings import Task
 from stages.split import split
+from stages.tune import tune
 
 SHAPES = {"small_cnn": (1, 8, 9), "lenet": (3, 12, 14), "nin": (1, 28, 28)}
 CLASSES = 3
@@ -466,9 +467,67 @@ def test_labels_of_unselected_rows_play_no_part(grown, tmp_path):
         assert again.record(2) == run.record(2)
 
 
-def test_the_order_of_the_data_is_no_information(grown):
-    """Rows of the pool rise; positions mean the same to scores, picks and properties."""
-    run = grown["entropy"]
-    assert len(np.load(run.left(0) / "scores.npy")) == len(run.pool(0)) == 96
-    assert Prepared(run.root / "data/digits").classes == CLASSES
-    assert ledger.walk(Layout(run.root).link("digits", "entropy", 1, "end")).sealed
+def test_scores_are_as_many_as_the_pool_and_the_chain_is_sealed(grown):
+    for strategy in ("entropy", "some"):
+        run = grown[strategy]
+        assert [len(np.load(run.left(n) / "scores.npy")) for n in (0, 1)] == [96, 89]
+        assert ledger.walk(Layout(run.root).link("digits", strategy, 1, "end")).sealed
+
+
+# settings chosen on the validation set
+
+MIXED = {
+    "use": "hybrid",
+    "uncertainty": "entropy",
+    "diversity": "minimum_distance",
+    "combination": "mean",
+    "passes": 2,
+}
+
+
+def tuned(root: Path) -> list[dict[str, Any]]:
+    """What the stage tune measures in a study of one seed."""
+    strategy = {"random": {}, "mixed": {**MIXED, "alpha": [0.0, 1.0]}}
+    changes = {"strategies": ["mixed"], "tuned": ["mixed"], "strategy": strategy, "seeds": [1]}
+    path = write_params(root, tree(**changes, task__digits=task(RUN)))
+    tune(settings.load(path), root, "digits", "mixed", 1)
+    return json.loads(Layout(root).tuned("digits", "mixed", 1).read_text())["candidates"]
+
+
+@pytest.fixture
+def copy_of_grown(grown, tmp_path) -> Path:
+    root = tmp_path / "copy"
+    shutil.copytree(grown["random"].root, root)
+    return root
+
+
+def test_candidates_are_measured_on_the_validation_rows(copy_of_grown):
+    found = tuned(copy_of_grown)
+    assert [item["values"] for item in found] == [{"alpha": 0.0}, {"alpha": 1.0}]
+    for item in found:
+        strategy = {"random": {}, "mixed": {**MIXED, **item["values"]}}
+        changes = {"strategies": ["mixed"], "strategy": strategy, "seeds": [1]}
+        path = write_params(copy_of_grown, tree(**changes, task__digits=task(RUN)))
+        grow(settings.load(path), copy_of_grown, "digits", "mixed", 1)
+        run = Grown(copy_of_grown, "mixed", RUN)
+        wanted = plain.trained(run.data, run.labeled(2), CLASSES, RUN, 1, 2)
+        images = run.data.normal(run.data.images[run.validation])
+        chances = plain.chances_of(images, wanted, "small_cnn")
+        right = chances.argmax(1) == run.data.labels[run.validation]
+        assert item["correct"] == right.sum()
+
+
+def test_tuning_looks_at_the_labels_of_validation_rows_and_at_no_test_image(copy_of_grown):
+    before, folder = tuned(copy_of_grown), copy_of_grown / "data/digits"
+    for part in ("test_images", "test_labels"):
+        np.save(folder / f"{part}.npy", np.zeros_like(np.load(folder / f"{part}.npy")))
+    assert tuned(copy_of_grown) == before
+    labels = np.load(folder / "train_labels.npy")
+    rows = Grown(copy_of_grown, "random", RUN).validation
+    total = np.array([item["correct"] for item in before])
+    for shift in (1, 2):  # every row is right under one of three labels
+        changed = labels.copy()
+        changed[rows] = (labels[rows] + shift) % CLASSES
+        np.save(folder / "train_labels.npy", changed)
+        total += [item["correct"] for item in tuned(copy_of_grown)]
+    assert total.tolist() == [20, 20]
