@@ -4,10 +4,11 @@
     python -m benchmarks.mutation --random 40 --seed 0        random ones, by syntax
     python -m benchmarks.mutation --rooms learners round ...  only in stages/learners, round.py
 
-A fault is tried with the tests that run the function it is in, the quickest files first, until one
-fails. Which tests those are is measured once, file by file, and kept under --work. Each fault has a
-process of its own, forked from one in which the libraries are loaded already. Survivors with a
-reason in equivalent.yaml are counted apart. Needs fork, so no Windows.
+A fault is tried with the tests that run the function it is in until one fails: first the files that
+noticed other faults of the room, then the quickest. Which tests those are is measured once, file by
+file, and kept under --work. Each fault has a process of its own, forked from one in which the
+libraries are loaded already. Survivors with a reason in equivalent.yaml are counted apart. Needs
+fork, so no Windows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +39,9 @@ from benchmarks.mutants import Mutant, by_hand, by_syntax
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 OURS = ("stages", "tests", "benchmarks", "study", "conftest", "test_", "_functions_run", "__")
-PATIENCE, GRACE = 6, 30  # a test file may take so many times what it took, and seconds more
+PATIENCE, GRACE = 6, 30  # tests may take so many times what they took, and seconds more
 LONGEST = 1800  # seconds that measuring a test file may take
-FIRST = 3  # test files in the first batch
+FIRST = 2  # test files in the first batch
 FAST = "not slow"
 
 
@@ -249,10 +251,15 @@ class Trial:
 
 
 class Trials:
-    """Faults, tried in ``jobs`` copies of the repository."""
+    """Faults, tried in ``jobs`` copies of the repository.
 
-    def __init__(self, place: Path, jobs: int, coverage: Coverage) -> None:
-        self.coverage = coverage
+    Args:
+        grace: seconds that a fault may take beyond what its tests are expected to.
+    """
+
+    def __init__(self, place: Path, jobs: int, coverage: Coverage, grace: float) -> None:
+        self.coverage, self.grace = coverage, grace
+        self.noticed: Counter[tuple[str, str]] = Counter()  # room and test file
         self.free = [copy_of(ROOT, place / str(at)) for at in range(jobs)]
         for folder in self.free:
             command = [sys.executable, "-m", "compileall", "-q", "stages", "tests"]
@@ -278,14 +285,13 @@ class Trials:
         os.utime(path, (before + 1000, before + 1000))  # or else an old .pyc might be taken for it
         tests = self.coverage.tests_of(one)
         seconds = {file: sum(times.values()) for file, times in tests.items()}
-        stem = Path(one.file).stem
-        order = sorted(tests, key=lambda file: (stem not in file, seconds[file]))
+        order = sorted(tests, key=lambda file: (-self.noticed[room(one.file), file], seconds[file]))
         batches = [
             (files, [test for file in files for test in tests[file]])
             for files in (order[:FIRST], order[FIRST:])
             if files
         ]
-        limit = GRACE + PATIENCE * sum(seconds.values())
+        limit = self.grace + PATIENCE * sum(seconds.values())
         return Trial(one, folder, source, start(folder, batches, limit, self.coverage.marks))
 
     def _end(self, trial: Trial) -> str:
@@ -294,6 +300,7 @@ class Trials:
         shutil.copystat(ROOT / trial.mutant.file, path)
         self.free.append(trial.folder)
         failed = (trial.folder / "failed.txt").read_text()
+        self.noticed[room(trial.mutant.file), failed.partition("::")[0]] += 1
         took, one = time.monotonic() - trial.child.started, trial.mutant
         print(f"{'killed' if failed else 'SURVIVED'} {took:.1f} s {one.file}:{one.line} {one.kind}")
         print(f"  - {one.old}\n  + {one.new}\n  {failed}", flush=True)
@@ -365,6 +372,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the random ones")
     parser.add_argument("--rooms", nargs="*", default=[], help="folders or modules of stages")
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="processes")
+    parser.add_argument("--grace", type=float, default=GRACE, help="seconds beyond the tests' own")
     parser.add_argument("--slow", action="store_true", help="with the tests that are marked slow")
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "mutation", help="kept folder"
@@ -377,7 +385,7 @@ def main() -> None:
     coverage = Coverage(options.work, options.slow)
     load_libraries(coverage.modules())
     with tempfile.TemporaryDirectory() as place:
-        found = Trials(Path(place), options.jobs, coverage).run(mutants)
+        found = Trials(Path(place), options.jobs, coverage, options.grace).run(mutants)
     sys.exit(report(found) > 0)
 
 
