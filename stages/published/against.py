@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from stages.published import STUDIES, load
-from stages.published.budgets import protocol, published_range, range_text
+from stages.published.budgets import FULL, protocol, published_range, range_text
 from stages.published.checks import munjal_groups
 from stages.published.names import DATASETS, METHODS
 
@@ -83,7 +83,7 @@ def _published(name: str, dataset: str) -> pd.DataFrame:
     rows["mean_published"] = rows["mean"] / study.unit
     rows["published_std"] = rows["std"] / study.unit * inflate
     if name == "deepalplus":
-        rows["note"] = _protocol(dataset)
+        rows["note"] = [_protocol(dataset, method) for method in rows["method"]]
     columns = ["table", "method", "measure", "at", "mean_published", "published_std", "note"]
     return rows[columns]
 
@@ -111,8 +111,10 @@ def _munjal(dataset: str) -> pd.DataFrame:
     return rows.assign(table=tables, measure=ACCURACY, note="")
 
 
-def _protocol(dataset: str) -> str:
+def _protocol(dataset: str, method: str) -> str:
     row = protocol(dataset)
+    if method == FULL:
+        return f"published with {row['n_epochs']} epochs"
     return (
         f"published with {row['n_initial_labeled']} labels at the start, {row['batch_b']} a round, "
         f"quota {row['quota_Q']}, {row['n_epochs']} epochs"
