@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
+from stages import signals
+
 
 class UserError(Exception):
     """Bad input. The message is one line: what is wrong, where, and what is allowed."""
@@ -22,15 +24,23 @@ def nearest(word: str, valid: Iterable[str]) -> str:
 
 
 def command_line(main: Callable[..., None]) -> Callable[..., None]:
-    """Run ``main``; a :class:`UserError` becomes one line on stderr and exit code 1."""
+    """Run ``main``; a :class:`UserError` becomes one line on stderr and exit code 1.
+
+    So does SIGINT, SIGTERM or SIGHUP, with exit code 130, 143 or 129.
+    """
 
     @functools.wraps(main)
     def wrapped(*args: object, **kwargs: object) -> None:
         try:
-            main(*args, **kwargs)
+            with signals.raising():
+                main(*args, **kwargs)
         except UserError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             raise SystemExit(1) from None
+        except KeyboardInterrupt as interruption:
+            ended = signals.of(interruption)
+            print(ended, file=sys.stderr)
+            raise SystemExit(ended.code) from None
         except BrokenPipeError:  # the reader has seen enough: `... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -11,11 +11,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+LEFT_OVER = ".*.part"  # what a kill may leave of a file; stages.mend removes it
+
 
 def write_atomically(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
     """Call ``fill`` on a temporary file beside ``path``, flush it to disk, rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
             fill(stream)
