@@ -3,9 +3,9 @@
 On a copy of the repository with a short study: each ``make repro`` starts from nothing, is
 interrupted in one of the ways below after a random part of the time that an undisturbed one takes,
 and is followed by a ``make repro`` to the end, with nothing done by hand in between. What counts:
-it succeeds; splits/, reports/ and dvc.lock are, byte for byte, the undisturbed run's; ``dvc status``
-finds nothing to do; the interrupted one printed no traceback and, unless it was killed, left no
-process. Exit code 1 if any interruption fails in any of these.
+it succeeds; splits/, reports/ and dvc.lock are, byte for byte, the undisturbed run's; ``dvc
+status`` finds nothing to do; the interrupted one printed no traceback and, unless it was killed,
+left no process. Exit code 1 if any interruption fails in any of these.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def trials(
             faults.append(study.fault("dvc status is not clean"))
         mended = [line for line in study.said.splitlines() if "half-written" in line]
         study.recovered += not faults
-        lines = len(said.strip().splitlines())
+        lines = said[said.find("interrupted (") :].count("\n") if "interrupted (" in said else "-"
         cells = [f"{delay:.1f}", lines, left, damage, "yes" if mended else "-", f"{clock():.1f}"]
         yield [count, name, *cells, "; ".join(faults) or "as undisturbed"]
         reset(study.root)
@@ -226,7 +226,7 @@ HEADER = [
     "no.",
     "interrupted",
     "after s",
-    "lines said since",
+    "lines said",
     "processes left",
     "damaged",
     "mended",
