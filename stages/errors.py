@@ -10,6 +10,8 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 
+from stages import signals
+
 MANY_NAMES = 100  # that one message lists
 MANY_FAULTS = 40  # that one run tells
 LONG = 100  # characters of a name
@@ -59,16 +61,21 @@ def command_line(main: Callable[..., None]) -> Callable[..., None]:
 
     Each fault of a :class:`UserError` becomes a line on stderr. So does what nobody foresaw, with
     the place of a log that has the traceback; ``ALEDGER_TRACEBACK=1`` shows it instead. The exit
-    code is 1.
+    code is 1. SIGINT, SIGTERM or SIGHUP is a line too, with exit code 130, 143 or 129.
     """
 
     @functools.wraps(main)
     def wrapped(*args: object, **kwargs: object) -> None:
         try:
-            main(*args, **kwargs)
+            with signals.raising():
+                main(*args, **kwargs)
         except UserError as error:
             _say(error.faults)
             raise SystemExit(1) from None
+        except KeyboardInterrupt as interruption:
+            ended = signals.of(interruption)
+            print(ended, file=sys.stderr)
+            raise SystemExit(ended.code) from None
         except BrokenPipeError:  # the reader has seen enough: `... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except Exception as error:

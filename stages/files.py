@@ -62,6 +62,9 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+LEFT_OVER = ".*.part"  # what a kill may leave of a file; stages.mend removes it
+
+
 def write_atomically(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
     """Call ``fill`` on a temporary file beside ``path``, flush it to disk, rename it.
 
@@ -77,7 +80,7 @@ def write_atomically(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
 
 def _write_atomically(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
             fill(stream)

@@ -211,10 +211,10 @@ def test_cost_is_relative_to_the_baseline(tmp_path):
     assert "No times here" in cost.report(settings, tmp_path)
     for strategy, train, select in (("random", 2.0, 0.0), ("entropy", 2.0, 1.0)):
         for seed in (0, 1):
-            for following in (1, "end"):
-                folder = Layout(tmp_path).artifacts("a", strategy, seed, following)
-                folder.mkdir(parents=True)
-                (folder / "seconds.json").write_text(
+            for n in (0, 1):
+                path = Layout(tmp_path).seconds("a", strategy, seed, n)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(
                     json.dumps(
                         {"train": train, "evaluate": 9, "score": select / 2, "select": select / 2}
                     )
@@ -226,6 +226,6 @@ def test_cost_is_relative_to_the_baseline(tmp_path):
     assert table.loc["entropy", "total_ratio"] == 1.5
     assert np.isnan(table.loc["entropy", "selection_ratio"])
     assert "| a | entropy | 4 |" in cost.report(settings, tmp_path)
-    (folder / "seconds.json").write_text("[1]")
-    with pytest.raises(UserError, match="seconds.json"):
+    path.write_text("[1]")
+    with pytest.raises(UserError, match="seconds-1.json: not seconds"):
         cost.report(settings, tmp_path)

@@ -222,7 +222,7 @@ def read_seconds(settings, root: Path) -> pd.DataFrame:
         for strategy in settings.strategies:
             for seed in settings.seeds:
                 for item in settings.rounds:
-                    path = Layout(root).artifacts(task, strategy, seed, item.next) / "seconds.json"
+                    path = Layout(root).seconds(task, strategy, seed, item.n)
                     if path.is_file():
                         rows.append((task, strategy, seed, item.n, *_seconds(path, root)))
     columns = ["task", "strategy", "seed", "round", "training", "selection", "evaluation"]
