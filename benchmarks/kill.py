@@ -1,12 +1,11 @@
-"""``kill -9`` of ``dvc repro`` at random moments: ``python -m benchmarks.kill``.
+"""Interruptions of ``make repro`` at random moments: ``python -m benchmarks.kill``.
 
-On a copy of the repository with a short study: every ``dvc repro`` starts from nothing, is killed
-after a random part of the time that an undisturbed one takes, and is followed by ``python -m
-stages.mend`` and a ``dvc repro`` to the end. With ``--in-a-row`` nothing runs to the end between
-two kills: each kill hits the ``dvc repro`` that followed the last one, and a study that comes to
-its end starts from nothing. Only the dvc process is killed; its stage lives on, as in life
-(``--group`` kills that, too). What counts: splits/ and reports/ are, byte for byte, the undisturbed
-run's.
+On a copy of the repository with a short study: each ``make repro`` starts from nothing, is
+interrupted in one of the ways below after a random part of the time that an undisturbed one takes,
+and is followed by a ``make repro`` to the end, with nothing done by hand in between. What counts:
+it succeeds; splits/, reports/ and dvc.lock are, byte for byte, the undisturbed run's; ``dvc
+status`` finds nothing to do; the interrupted one printed no traceback and, unless it was killed,
+left no process. Exit code 1 if any interruption fails in any of these.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from benchmarks.common import machine, show, stopwatch
 from benchmarks.study import (
@@ -35,138 +36,203 @@ from benchmarks.study import (
     reset,
     write_study,
 )
+from stages import lockfile
 
-EVENTS = (
-    "killed",
-    "mend acted",
-    "mend failed",
-    "repro failed",
-    "stage outlived the limit",
-    "compared",
-    "compared: not equal",
-)
-COMMITTED = ("splits/**/*", "reports/**/*")
+COMMITTED = ("splits/**/*", "reports/**/*", "dvc.lock")
+LIMIT = 900  # seconds for one `make repro`
+Process = psutil.Process
+
+
+def terminal(make: Process, everyone: list[Process], number: int) -> None:
+    """Ctrl-C: the signal goes to the group that the terminal shows."""
+    os.killpg(make.pid, number)
+
+
+def only(*words: str) -> Callable[[Process, list[Process], int], None]:
+    """The signal goes to those whose command line has ``words``, make itself if there are none."""
+
+    def send(make: Process, everyone: list[Process], number: int) -> None:
+        for process in everyone if words else [make]:
+            with contextlib.suppress(psutil.Error):
+                if set(words) <= set(process.cmdline()):
+                    process.send_signal(number)
+
+    return send
+
+
+def everything(make: Process, everyone: list[Process], number: int) -> None:
+    """All processes at once, as when a machine stops."""
+    for process in [make, *everyone]:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to interrupt.
+
+    Attributes:
+        command: what is interrupted.
+        send: whom the signal goes to.
+        number: the signal.
+        cut: a file that is cut off at a random byte afterwards, as by a kill in the worst moment.
+    """
+
+    command: str
+    send: Callable[[Process, list[Process], int], None]
+    number: int
+    cut: str = ""
+
+
+WAYS = {
+    "make: INT from the terminal": Way("make", terminal, signal.SIGINT),
+    "make: TERM": Way("make", only(), signal.SIGTERM),
+    "make: KILL": Way("make", only(), signal.SIGKILL),
+    "grow: INT": Way("make", only("stages.grow"), signal.SIGINT),
+    "grow: TERM": Way("make", only("stages.grow"), signal.SIGTERM),
+    "grow: KILL": Way("make", only("stages.grow"), signal.SIGKILL),
+    "each dvc under make: KILL": Way("make", only("-m", "dvc"), signal.SIGKILL),
+    "all processes: KILL": Way("make", everything, signal.SIGKILL),
+    "all processes: KILL, dvc.lock cut": Way("make", everything, signal.SIGKILL, "dvc.lock"),
+    "all processes: KILL, rwlock cut": Way("make", everything, signal.SIGKILL, ".dvc/tmp/rwlock"),
+    "dvc repro: INT from the terminal": Way("dvc", terminal, signal.SIGINT),
+    "dvc repro: TERM": Way("dvc", only(), signal.SIGTERM),
+    "dvc repro: KILL": Way("dvc", only(), signal.SIGKILL),
+}
 
 
 class Study:
     """A copy of the repository, and what happened to it."""
 
-    def __init__(self, root: Path, mend: bool, while_writing: bool) -> None:
-        self.root, self.mending = root, mend and (root / "stages" / "mend.py").exists()
-        self.while_writing = while_writing
-        self.events: Counter[str] = Counter()
-        self.groups: list[int] = []
+    def __init__(self, root: Path, python: Path, rng: random.Random) -> None:
+        self.root, self.rng = root, rng
+        self.commands = {
+            "make": ["make", "--no-print-directory", f"VENV={python}", "repro"],
+            "dvc": ["dvc", "repro"],
+        }
+        self.faults: Counter[str] = Counter()
+        self.recovered = 0
+        self.said = ""
 
-    def mend(self) -> str:
-        """Put a half-written dvc.lock aside, if that is asked for."""
-        if not self.mending:
-            return "not called"
-        done = self._run([sys.executable, "-m", "stages.mend"])
-        self.events["mend acted"] += bool(done.stdout.strip())
-        self.events["mend failed"] += bool(done.returncode)
-        return (done.stdout + done.stderr).strip() or "nothing to do"
+    def run(self, command: str) -> str:
+        """Run to the end: its last lines if it fails, else nothing."""
+        try:
+            done = subprocess.run(
+                self.commands[command],
+                cwd=self.root,
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=LIMIT,
+            )
+        except subprocess.TimeoutExpired:
+            return f"not done after {LIMIT} s"
+        self.said = done.stdout
+        return " / ".join(done.stdout.strip().splitlines()[-4:]) if done.returncode else ""
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=self.root, env=environment(), capture_output=True, text=True
-        )
-
-    def repro(self) -> str:
-        """``dvc repro`` to the end: its last lines if it fails, else nothing."""
-        done = self._run(["dvc", "repro"])
-        self.events["repro failed"] += bool(done.returncode)
-        said = (done.stdout + done.stderr).strip().splitlines()[-4:]
-        return " / ".join(said) if done.returncode else ""
-
-    def killed(self, delay: float, group: bool) -> tuple[bool, str]:
-        """``dvc repro``, killed after ``delay`` seconds: whether it was still there; errors."""
+    def interrupted(self, way: Way, delay: float) -> tuple[bool, str]:
+        """Start, interrupt, wait for the end: whether it was still there, and what it printed."""
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
-                ["dvc", "repro"],
+                self.commands[way.command],
                 cwd=self.root,
                 env=environment(),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-            self.groups.append(process.pid)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(delay)
-            if self.while_writing:
-                self._await_write(process)
-            if process.poll() is None:
-                (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-                process.wait()
-                return True, ""
-            code = process.returncode
-            log.seek(0)
-            said = log.read().decode(errors="replace").strip().splitlines()[-4:]
-        self.events["repro failed"] += bool(code)
-        return False, " / ".join(said) if code else ""
+            alive = process.poll() is None
+            before = os.fstat(log.fileno()).st_size
+            if alive:
+                make = psutil.Process(process.pid)
+                with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                    way.send(make, make.children(recursive=True), way.number)
+            process.wait(LIMIT)
+            log.seek(before)
+            said = log.read().decode(errors="replace")
+        if alive and way.cut:
+            self._cut(self.root / way.cut)
+        return alive, said
 
-    def _await_write(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until dvc.lock is shorter than it was: DVC has emptied it and is writing it."""
-        lock, longest = self.root / "dvc.lock", 0
-        while process.poll() is None:
-            size = lock.stat().st_size if lock.exists() else 0
-            if size < longest:
-                return
-            longest = size
-            time.sleep(0.0005)
+    def _cut(self, path: Path) -> None:
+        content = path.read_bytes() if path.exists() else b""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content[: self.rng.randrange(len(content) or 1)])
 
-    def settle(self, limit: float = 600) -> None:
-        """Wait until every stage that outlived its dvc has ended."""
-        end = time.monotonic() + limit
-        for group in self.groups:
-            while time.monotonic() < end:
-                try:
-                    os.killpg(group, 0)
-                except ProcessLookupError:
-                    break
-                time.sleep(0.1)
-            else:
-                self.events["stage outlived the limit"] += 1
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(group, signal.SIGKILL)
-        self.groups.clear()
+    def damage(self) -> str:
+        """What DVC itself could not read now."""
+        lock, rwlock = self.root / "dvc.lock", self.root / ".dvc/tmp/rwlock"
+        text = lock.read_text(errors="replace") if lock.exists() else None
+        found = ["dvc.lock"] if text is not None and lockfile.load(text) is None else []
+        found += ["rwlock"] if rwlock.exists() and not rwlock.read_text().endswith("}") else []
+        return ", ".join(found) or "-"
+
+    def living(self) -> int:
+        """Processes that still work in the copy."""
+        found = 0
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                stopped = process.status() == psutil.STATUS_ZOMBIE
+                found += not stopped and process.cwd() == str(self.root)
+        return found
+
+    def fault(self, what: str) -> str:
+        """Count a fault; gives it back."""
+        self.faults[what.split(":")[0]] += 1
+        return what
 
 
 def trials(
     study: Study, options: argparse.Namespace, expected: float, truth: dict[str, str]
-) -> Iterator[tuple[object, ...]]:
-    """Kill, mend, repro, compare: a line of the table for each."""
-    rng, kills = random.Random(options.seed), 0
-
-    def judge() -> str:
-        study.settle()
-        found = digests(study.root, COMMITTED)
-        wanted = {**dict.fromkeys(found, ""), **truth}
-        same = compare(wanted, found)
-        names = [name for name, digest in wanted.items() if found.get(name) != digest]
-        same += f": {', '.join(names[:3])}" if names else ""
-        study.events["compared"] += 1
-        study.events["compared: not equal"] += not same.startswith("equal")
-        return same
-
-    while kills < options.kills:
-        delay = rng.uniform(0, expected)
-        alive, error = study.killed(delay, options.group)
-        kills += alive
-        study.events["killed"] += alive
-        mended, verdict = study.mend(), "-"
-        if not (alive and options.in_a_row):
-            error = study.repro() if alive else error
-            if error:  # what a person would try next
-                study.settle()
-                with contextlib.suppress(FileNotFoundError):
-                    (study.root / "dvc.lock").rename(study.root / "dvc.lock.damaged")
-                error += f"; again without dvc.lock: {study.repro() or 'fine'}"
-            verdict = judge()
+) -> Iterator[list[object]]:
+    """Interrupt, recover, compare: a line of the table for each."""
+    names, count = [name for name in WAYS if options.only in name], 0
+    while count < options.interruptions:
+        name = names[count % len(names)]
+        way, delay = WAYS[name], study.rng.uniform(0, expected)
+        alive, said = study.interrupted(way, delay)
+        if not alive:  # it was done before its time came
             reset(study.root)
-        name = kills if alive else "(ended)"
-        yield name, f"{delay:.1f}", mended, error or ("-" if verdict == "-" else "fine"), verdict
-    if options.in_a_row:
-        yield "last", "-", study.mend(), study.repro() or "fine", judge()
+            continue
+        count += 1
+        left, damage, faults = study.living(), study.damage(), []
+        if way.command == "make" and "Traceback" in said:
+            faults.append(study.fault(f"traceback: {said.strip().splitlines()[-1]}"))
+        if left and way.number != signal.SIGKILL and way.command == "make":
+            faults.append(study.fault(f"processes left: {left}"))
+        with stopwatch() as clock:
+            error = study.run("make")
+        if error:
+            faults.append(study.fault(f"make repro failed: {error}"))
+        found = digests(study.root, COMMITTED)
+        same = compare({**dict.fromkeys(found, ""), **truth}, found)
+        if not same.startswith("equal"):
+            faults.append(study.fault(f"files: {same}"))
+        status = subprocess.run(["dvc", "status", "-q"], cwd=study.root, env=environment())
+        if status.returncode:
+            faults.append(study.fault("dvc status is not clean"))
+        mended = [line for line in study.said.splitlines() if "half-written" in line]
+        study.recovered += not faults
+        lines = said[said.find("interrupted (") :].count("\n") if "interrupted (" in said else "-"
+        cells = [f"{delay:.1f}", lines, left, damage, "yes" if mended else "-", f"{clock():.1f}"]
+        yield [count, name, *cells, "; ".join(faults) or "as undisturbed"]
+        reset(study.root)
+
+
+HEADER = [
+    "no.",
+    "interrupted",
+    "after s",
+    "lines said",
+    "processes left",
+    "damaged",
+    "mended",
+    "make repro, s",
+    "result",
+]
 
 
 def main() -> None:
@@ -176,38 +242,34 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_study_options(parser, strategies=["random", "badge"], seeds=[0], rounds=3)
-    parser.add_argument("--kills", type=int, default=20)
+    add_study_options(parser, strategies=["random", "entropy"], seeds=[0], rounds=2)
+    parser.set_defaults(epochs=1)
+    parser.add_argument("--environment", type=Path, default=Path(sys.prefix), help="to run in")
+    parser.add_argument("--interruptions", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the delays")
-    parser.add_argument("--group", action="store_true", help="kill the running stage, too")
-    parser.add_argument("--in-a-row", action="store_true", help="no whole dvc repro between kills")
-    parser.add_argument(
-        "--while-writing",
-        action="store_true",
-        help="wait for the next moment at which dvc.lock is half written, and kill then",
-    )
-    parser.add_argument("--no-mend", action="store_true", help="see what DVC does alone")
+    parser.add_argument("--only", default="", help="ways with this in the name")
     parser.add_argument("--working-tree", action="store_true", help="copy uncommitted files, too")
     options = parser.parse_args()
-    root = Path(tempfile.mkdtemp(prefix="kill-"))
+    root = Path(tempfile.mkdtemp(prefix="kill-")).resolve()
     try:
         copy_repository(root, options.working_tree)
         write_study(root, options)
-        study = Study(root, not options.no_mend, options.while_writing)
+        study = Study(root, options.environment.resolve(), random.Random(options.seed))
         with stopwatch() as clock:
-            error = study.repro()
+            error = study.run("make")
         if error:
-            sys.exit(f"the undisturbed dvc repro failed: {error}")
+            sys.exit(f"the undisturbed make repro failed: {error}")
         truth = digests(root, COMMITTED)
         reset(root)
-        print(f"{machine()}\nN = {options.kills} kills; undisturbed: {clock():.1f} s\n", flush=True)
-        show(
-            ["kill", "after s", "mend", "dvc repro", "splits/ and reports/"],
-            trials(study, options, clock(), truth),
-        )
-        show(["what", "times"], ((name, study.events[name]) for name in EVENTS))
+        print(f"{machine()}\nundisturbed: {clock():.1f} s\n", flush=True)
+        show(HEADER, trials(study, options, clock(), truth))
+        good, all_ = study.recovered, options.interruptions
+        print(f"{good} of {all_} interruptions recovered by `make repro` alone")
+        for fault, times in study.faults.most_common():
+            print(f"{fault}: {times}")
     finally:
         shutil.rmtree(root, ignore_errors=True)
+    sys.exit(0 if good == all_ else 1)
 
 
 if __name__ == "__main__":

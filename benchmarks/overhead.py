@@ -3,9 +3,9 @@
 Measures the wall time of a study three ways, in alternation, each from an empty copy of the
 repository's HEAD (no dvc.lock, no cache): (A) ``dvc repro --no-run-cache``; (B) the same stages,
 called as functions in one Python process; (C) the same stages as processes, one after the other,
-without DVC. A / B is the price of both. Under A, the work is the sum of every seconds.json (train,
-evaluate, score, select); C less its own work is processes starting, reading, writing and ending;
-A - C is DVC itself. Afterwards: a ``dvc repro`` that finds nothing to do.
+without DVC. A / B is the price of both. Under A, the work is the sum of every seconds-*.json
+(train, evaluate, score, select); C less its own work is processes starting, reading, writing and
+ending; A - C is DVC itself. Afterwards: a ``dvc repro`` that finds nothing to do.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def seconds(command: list[str], root: Path, **more: str) -> float:
 
 def work(root: Path) -> float:
     """Seconds inside the phases of all rounds and full models."""
-    files = (root / "artifacts").rglob("seconds.json")
+    files = (root / "artifacts").rglob("seconds-*.json")
     return sum(sum(json.loads(path.read_text()).values()) for path in files)
 
 

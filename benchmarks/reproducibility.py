@@ -133,7 +133,7 @@ def row(name: str, root: Path, native: Path) -> list[str]:
     cells = [name]
     for patterns in COMPARED.values():
         cells.append(compare(digests(root, patterns), digests(native, patterns)))
-    here = [path.relative_to(root) for path in root.rglob("seconds.json")]
+    here = [path.relative_to(root) for path in root.rglob("seconds-*.json")]
     same = sum(sum(json.loads((native / path).read_text()).values()) for path in here)
     return [
         *cells,

@@ -1,1 +1,8 @@
 """aledger: deep active-learning studies as chains of small committed files, grown by DVC."""
+
+import sys
+
+if sys.argv[:1] == ["-m"]:  # python -m stages.<name> is on its way
+    from stages import signals
+
+    signals.guard()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from stages.errors import UserError
+from stages import machine
 from stages.process import keep_freed_memory, without_garbage_collection
 
 with without_garbage_collection():
@@ -65,10 +65,9 @@ def configure(reproducible: str, device: str = "auto", threads: int = 0) -> Comp
         threads: of the CPU; 0 for torch's own choice.
 
     Raises:
-        UserError: CUDA was asked for and is not there.
+        UserError: CUDA was asked for and is not there, or far more threads than cores.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device is 'cuda', but torch sees no CUDA device; allowed here: auto, cpu")
+    machine.check(device, threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu":

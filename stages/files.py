@@ -1,9 +1,14 @@
-"""Writing files so that a reader sees the whole file or none of it."""
+"""Writing files so that a reader sees the whole file or none of it, and reading what may be none.
+
+A disk that is full, a folder that may not be written, a file where a folder should be: one line
+that names the path.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +16,71 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from stages.errors import UserError
+
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """All bytes of a regular file, or of what a link to one names; never waits for a writer.
+
+    Raises:
+        UserError: it is missing, unreadable, of another kind, or larger than ``limit`` bytes.
+    """
+    try:
+        _check_regular(path, os.stat(path).st_mode)  # opening a device may already do something
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        with open(handle, "rb") as stream:
+            _check_regular(path, os.fstat(handle).st_mode)
+            content = stream.read(limit + 1)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {reason(error)}") from None
+    if len(content) > limit:
+        raise UserError(f"{path}: larger than {limit} bytes")
+    return content
+
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((words for test, words in KINDS if test(mode)), "no regular file")
+        raise UserError(f"{path}: {kind}, not a file")
+
+
+def reason(error: Exception) -> str:
+    """Why an operation on a file failed, without the path."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+LEFT_OVER = ".*.part"  # what a kill may leave of a file; stages.mend removes it
+
 
 def write_atomically(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
-    """Call ``fill`` on a temporary file beside ``path``, flush it to disk, rename it."""
+    """Call ``fill`` on a temporary file beside ``path``, flush it to disk, rename it.
+
+    Raises:
+        UserError: it cannot be written; what was there before is still there.
+    """
+    try:
+        _write_atomically(path, fill)
+    except OSError as error:
+        at = f" ({error.filename})" if error.filename not in (None, str(path)) else ""
+        raise UserError(f"{path}: cannot be written: {reason(error)}{at}") from None
+
+
+def _write_atomically(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
             fill(stream)

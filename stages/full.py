@@ -48,7 +48,8 @@ def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     clock.mark("train")
     result = evaluate_on_test(learned, data, compute)
     clock.mark("evaluate")
-    write_artifacts(layout.full_artifacts(task, seed), learned, None, clock, {})
+    write_artifacts(layout.full_artifacts(task, seed), learned, None, {})
+    write_json(layout.full_seconds(task, seed), clock.seconds)
     write_json(
         layout.full_result(task, seed),
         {

@@ -52,12 +52,20 @@ class Layout:
         return self.root / "reports/rounds" / task / f"seed-{seed}" / "full.json"
 
     def artifacts(self, task: str, strategy: str, seed: int, n: int | str) -> Path:
-        """What the round before ``n`` left behind: weights, scores, times, and ``carry.npz``."""
+        """What the round before ``n`` left behind: weights, scores, and ``carry.npz``."""
         return self.root / "artifacts" / task / strategy / f"seed-{seed}" / f"round-{n}"
 
+    def seconds(self, task: str, strategy: str, seed: int, n: int) -> Path:
+        """What round ``n`` took. Beside the folders that DVC hashes: no two runs take the same."""
+        return self.root / "artifacts" / task / strategy / f"seed-{seed}" / f"seconds-{n}.json"
+
     def full_artifacts(self, task: str, seed: int) -> Path:
-        """Weights and times of the model trained on the whole training set."""
+        """Weights of the model trained on the whole training set."""
         return self.root / "artifacts" / task / f"seed-{seed}" / "full"
+
+    def full_seconds(self, task: str, seed: int) -> Path:
+        """What training on the whole training set took."""
+        return self.root / "artifacts" / task / f"seed-{seed}" / "seconds-full.json"
 
     def lock(self, task: str, strategy: str, seed: int) -> Path:
         """Held by the process that grows a chain."""

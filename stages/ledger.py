@@ -20,10 +20,15 @@ import numpy as np
 
 from stages.errors import UserError
 from stages.files import write_text
+from stages.reading import MissingFile, open_regular, shown
 
 FORMAT = "aledger 1"
 KEYS = ("format", "data", "rows", "task", "strategy", "seed", "round", "parent", "count", "total")
+TUNED = "tuned"
 SHARED = "shared"
+NUMBER = r"(?:0|[1-9]\d{0,17})"
+MOST_HEADER = 1 << 16  # bytes
+MOST = 1 << 28  # bytes of any index file: some 30 million rows
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def write(
     values = (FORMAT, data, rows, task, strategy, seed, round_n, named, len(indices), total)
     lines = [f"# {key}: {value}" for key, value in zip(KEYS, values, strict=True)]
     if tuned:
-        lines.append(f"# tuned: {json.dumps(tuned)}")
+        lines.append(f"# {TUNED}: {json.dumps(tuned)}")
     lines += [str(int(index)) for index in indices]
     content = "\n".join(lines) + "\n"
     parse(path, content.encode("ascii"))  # a bad link is never written
@@ -119,13 +124,13 @@ def tuned_settings(link: Link) -> dict[str, Any]:
     Raises:
         UserError: the line is not what :func:`write` writes.
     """
-    said = link.header.get("tuned", "{}")
+    said = link.header.get(TUNED, "{}")
     try:
         values = json.loads(said)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise UserError(f"{link.path}: tuned: {said!r} is not a set of settings")
+        raise UserError(f"{link.path}: tuned: {shown(repr(said))} is not a set of settings")
     return values
 
 
@@ -133,14 +138,26 @@ def read(path: Path) -> Link:
     """Read one file and check what can be checked of it alone.
 
     Raises:
-        UserError: missing, half-written, not of this format, a wrong count, a duplicate, or an
-            index out of range; the message names file and line.
+        UserError: missing, no regular file, larger than its rows need, half-written, not of this
+            format, a wrong count, a duplicate, or an index out of range; the message names file
+            and line.
     """
     try:
-        content = path.read_bytes()
-    except OSError:
+        with open_regular(path) as stream:
+            content = stream.read(MOST_HEADER)
+            limit = _largest(content)
+            content += stream.read(max(0, limit - len(content)) + 1)
+    except MissingFile:
         raise UserError(f"{path}: missing link") from None
+    if len(content) > limit:
+        raise UserError(f"{path}: larger than {limit} bytes, more than its rows need")
     return parse(path, content)
+
+
+def _largest(start: bytes) -> int:
+    """Bytes of the largest file of this header: every row once."""
+    match = re.search(rb"^# rows: (\d{1,18})$", start, re.MULTILINE)
+    return min(MOST_HEADER + int(match[1]) * (len(match[1]) + 1) if match else MOST_HEADER, MOST)
 
 
 def parse(path: Path, content: bytes) -> Link:
@@ -151,27 +168,32 @@ def parse(path: Path, content: bytes) -> Link:
     """
     if not content.endswith(b"\n"):
         raise UserError(f"{path}: half-written (no newline at the end)")
-    try:
-        lines = content.decode("ascii")[:-1].split("\n")  # splitlines() would take \r and more
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file of plain ASCII") from None
+    if not content.isascii():
+        raise UserError(f"{path}: not a text file of plain ASCII")
     header: dict[str, str] = {}
-    for line in lines:
-        match = re.fullmatch(r"# (\w+): (.*)", line)
-        if not match:
+    at = first = 0
+    # re would take more than one line end of a line that is all header.
+    while match := re.compile(rb"# (\w+): ([^\n]*)\n").match(content, at):
+        key = match[1].decode()
+        if key in header:
+            raise UserError(f"{path}:{first + 1}: {shown(key, 40)} stands there twice")
+        header[key] = match[2].decode()
+        at, first = match.end(), first + 1
+        if first > len(KEYS) + 1:
             break
-        header[match[1]] = match[2]
     _check_header(path, header)
-    first = len(header) + 1
-    for number, line in enumerate(lines[len(header) :], first):
-        if not re.fullmatch(r"0|[1-9]\d{0,17}", line):
-            raise UserError(f"{path}:{number}: {line!r} is not a row number")
-    indices = np.array([int(line) for line in lines[len(header) :]], dtype=np.int64)
-    link = Link(path, header, indices, digest(content), first)
+    body = content[at:]
+    good = re.match(rb"(?:(?:0|[1-9]\d{0,17})\n)*", body).end()
+    if good < len(body):
+        line = body[good : body.index(b"\n", good)].decode()
+        number = first + 1 + body.count(b"\n", 0, good)
+        raise UserError(f"{path}:{number}: {shown(repr(line), 60)} is not a row number")
+    indices = np.fromstring(body.decode(), dtype=np.int64, sep="\n")
+    link = Link(path, header, indices, digest(content), first + 1)
     if len(indices) != int(header["count"]):
         raise UserError(f"{path}: holds {len(indices)} indices, its header says {header['count']}")
     _check_range(link)
-    _check_new(link, np.empty(0, np.int64), "an earlier line")
+    _check_rows([link], np.empty(0, np.int64), "")
     return link
 
 
@@ -197,14 +219,14 @@ def walk(last: Path) -> Chain:
         )
     for before, after in zip(links, links[1:], strict=False):
         _check_successor(before, after)
-    _check_rows(links)
+    _check_rows(links[1:], links[0].indices, str(links[0].path))
     return Chain(links[0], links[1], links[2:])
 
 
 def check_shared(validation: Link, initial: Link) -> None:
     """Check the two files that all strategies of a (task, seed) share, as :func:`walk` does."""
     _check_successor(validation, initial)
-    _check_rows([validation, initial])
+    _check_rows([initial], validation.indices, str(validation.path))
 
 
 def _relative(target: Path, origin: Path) -> str:
@@ -220,9 +242,13 @@ def _parent(link: Link) -> Link | None:
     named = link.header["parent"]
     if named == "none":
         return None
-    match = re.fullmatch(r"((?:\.\./)*[\w.@+-]+(?:/[\w.@+-]+)*) sha256:([0-9a-f]{64})", named)
+    # The only names that the stages write, so a header leads nowhere else on the machine.
+    names = (
+        rf"validation\.txt|(?:\.\./\.\./seed-{NUMBER}/)?initial\.txt|round-(?:{NUMBER}|end)\.txt"
+    )
+    match = re.fullmatch(rf"({names}) sha256:([0-9a-f]{{64}})", named)
     if not match:
-        raise UserError(f"{link.path}: parent {named!r} is not '<file> sha256:<digest>'")
+        raise UserError(f"{link.path}: parent {shown(repr(named))} is not '<file> sha256:<digest>'")
     parent = read(link.path.parent / match[1])
     if parent.digest != match[2]:
         raise UserError(
@@ -238,9 +264,16 @@ def _check_header(path: Path, header: dict[str, str]) -> None:
     missing = [key for key in KEYS if key not in header]
     if missing:
         raise UserError(f"{path}: header lacks {', '.join(missing)} (half-written?)")
-    for key in ("rows", "count", "total"):
-        if not re.fullmatch(r"\d{1,18}", header[key]):
-            raise UserError(f"{path}: header {key}: {header[key]!r} is not a number")
+    if list(header) not in ([*KEYS], [*KEYS, TUNED]):
+        known = f"{', '.join(KEYS)}, in this order"
+        raise UserError(f"{path}: header has {shown(', '.join(header))}; allowed: {known}")
+    for key in ("rows", "seed", "count", "total"):
+        if not re.fullmatch(NUMBER, header[key]):
+            raise UserError(f"{path}: header {key}: {shown(repr(header[key]))} is not a number")
+    if not re.fullmatch(f"validation|initial|end|{NUMBER}", header["round"]):
+        raise UserError(f"{path}: header round: {shown(repr(header['round']))} is no round")
+    if TUNED in header and header["round"] != "0":
+        raise UserError(f"{path}: header {TUNED}: allowed: in the first link of a run")
 
 
 def _check_range(link: Link) -> None:
@@ -254,19 +287,6 @@ def _check_range(link: Link) -> None:
         )
 
 
-def _check_new(link: Link, taken: np.ndarray, where: str) -> None:
-    """No index of ``link`` may be in ``taken`` or stand twice."""
-    _, firsts = np.unique(link.indices, return_index=True)
-    repeated = np.isin(link.indices, taken)
-    repeated |= ~np.isin(np.arange(len(link.indices)), firsts)
-    if repeated.any():
-        at = int(np.flatnonzero(repeated)[0])
-        raise UserError(
-            f"{link.path}:{link.first_line + at}: row {link.indices[at]} was already taken "
-            f"in {where}"
-        )
-
-
 def _check_successor(before: Link, after: Link) -> None:
     same = ["data", "rows", "task", "seed"]
     if before.header["strategy"] != SHARED:
@@ -274,8 +294,8 @@ def _check_successor(before: Link, after: Link) -> None:
     for key in same:
         if before.header[key] != after.header[key]:
             raise UserError(
-                f"{after.path}: {key} is {after.header[key]!r}, "
-                f"{before.path} says {before.header[key]!r}"
+                f"{after.path}: {key} is {shown(repr(after.header[key]))}, "
+                f"{before.path} says {shown(repr(before.header[key]))}"
             )
     order, name = before.header["round"], after.header["round"]
     following = {"validation": ["initial"], "initial": ["0"]}.get(order)
@@ -290,15 +310,24 @@ def _check_successor(before: Link, after: Link) -> None:
         raise UserError(f"{after.path}: a seal holds no indices")
 
 
-def _check_rows(links: list[Link]) -> None:
-    validation, taken = links[0].indices, np.empty(0, np.int64)
-    for link in links[1:]:
-        overlap = np.flatnonzero(np.isin(link.indices, validation))
-        if len(overlap):
-            at = int(overlap[0])
-            raise UserError(
-                f"{link.path}:{link.first_line + at}: row {link.indices[at]} is in "
-                f"the validation set {links[0].path}"
-            )
-        _check_new(link, taken, "an earlier round")
-        taken = np.concatenate([taken, link.indices])
+def _check_rows(links: list[Link], validation: np.ndarray, where: str) -> None:
+    """No index may stand twice in ``links``, nor in ``validation`` (the file ``where``)."""
+    rows = np.concatenate([link.indices for link in links])
+    overlap = np.isin(rows, validation)
+    repeated = np.ones(len(rows), bool)
+    repeated[np.unique(rows, return_index=True)[1]] = False
+    wrong = np.flatnonzero(overlap | repeated)
+    if not len(wrong):
+        return
+    at = int(wrong[0])
+    starts = np.cumsum([0, *(len(link.indices) for link in links)])
+    number = int(np.searchsorted(starts, at, side="right")) - 1
+    place = at - int(starts[number])
+    if overlap[at]:
+        what = f"is in the validation set {where}"
+    elif rows[at] in links[number].indices[:place]:
+        what = "was already taken in an earlier line"
+    else:
+        what = "was already taken in an earlier round"
+    link = links[number]
+    raise UserError(f"{link.path}:{link.first_line + place}: row {rows[at]} {what}")

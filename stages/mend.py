@@ -1,46 +1,117 @@
-"""Put a damaged dvc.lock aside: ``python -m stages.mend``.
+"""Mend what a kill or a merge has left of DVC's own files: ``python -m stages.mend``.
 
-DVC rewrites dvc.lock in place after every stage, so a ``dvc repro`` that is killed in that moment
-leaves half a file, which the next one refuses to read. Nothing is lost with it: DVC's run cache
-knows every stage that has finished, and ``dvc repro`` writes the file anew without running them.
+DVC writes dvc.lock and .dvc/tmp/rwlock in place, so a process that is killed in that moment leaves
+half a file, which no DVC reads any more. `make repro` mends both before it begins.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import re
+import shutil
 from pathlib import Path
 
 import yaml
 
-from stages.errors import command_line
+from stages import atwork, lockfile, rebuild
+from stages.errors import UserError, command_line
+from stages.files import LEFT_OVER, write_text
+from stages.lockfile import Entries
+
+LAST = ".dvc/tmp/dvc.lock.last"  # a copy of the last whole dvc.lock, beside DVC's own files
+HERE = "what lies here"
+WRITTEN = ("data", "splits", "reports", "artifacts")
 
 
-def damaged(path: Path) -> bool:
-    """Whether ``path`` is there and not a whole lock file."""
-    if not path.exists():
-        return False
+def mend(root: Path) -> list[str]:
+    """Mend what is damaged under ``root``; what was done, a line each.
+
+    To be called when nobody is at work there (:func:`stages.atwork.alone`).
+    """
+    done = [atwork.heal_rwlock(root), mend_lock(root)]
+    for folder in WRITTEN:
+        for path in (root / folder).rglob(LEFT_OVER):
+            path.unlink()
+    return [line for line in done if line]
+
+
+def tidy(root: Path) -> None:
+    """Give dvc.lock its order, and keep a copy for the next time."""
+    path = root / "dvc.lock"
+    if path.exists():
+        lockfile.put_in_order(path)
+        write_text(root / LAST, path.read_text(encoding="utf-8"))
+
+
+def mend_lock(root: Path) -> str:
+    """Mend dvc.lock; what was done, in a line."""
+    path = root / "dvc.lock"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+    if text is None:
+        found = rebuild.rebuild(root, {}, _others(root), HERE)
+        return f"{path} was missing; {found}" if found.entries else ""
+    if lockfile.conflicted(text):
+        return _merge(root, text)
+    if _whole(text, root):
+        write_text(root / LAST, text)
+        return ""
+    kept, known = _keep(path, "damaged"), lockfile.salvage(text)
+    _write(path, known)
+    found = rebuild.rebuild(root, known, _others(root), HERE)
+    return f"{path} was half-written (kept as {kept.name}); {found}"
+
+
+def _merge(root: Path, text: str) -> str:
+    """Both sides of a merge that git could not make."""
+    path = root / "dvc.lock"
+    texts = [rebuild.blob(root, f":{stage}:./dvc.lock") for stage in (2, 3)]
+    texts = texts if all(texts) else list(lockfile.sides(text))
+    ours, theirs = (lockfile.salvage(side or "", cut=False) for side in texts)
+    kept, (merged, _) = _keep(path, "conflict"), lockfile.merge(ours, theirs)
+    _write(path, merged)
+    found, differ = rebuild.settle(root, merged, ours, theirs)
+    listed = f"; the sides differ in {', '.join(differ)}" if differ else ""
+    return f"{path} had git's conflict markers (kept as {kept.name}); {found}{listed}"
+
+
+def _write(path: Path, entries: Entries) -> None:
+    """DVC must be able to read the file, which is not what it will be yet."""
+    if entries:
+        lockfile.write(path, entries, list(entries))
+    else:
+        path.unlink()
+
+
+def _others(root: Path) -> rebuild.Sources:
+    """What was recorded elsewhere, the latest first."""
+    last = root / LAST
+    texts = {
+        "the last whole file": last.read_text(encoding="utf-8") if last.exists() else None,
+        "git's HEAD": rebuild.blob(root, "HEAD:./dvc.lock"),
+    }
+    return [(name, lockfile.load(text or "") or {}) for name, text in texts.items()]
+
+
+def _whole(text: str, root: Path) -> bool:
+    """Whether nothing is missing; a cut may fall between two outputs of the last entry."""
+    entries, dvc = lockfile.load(text), root / "dvc.yaml"
+    if not entries or not dvc.exists():
+        return bool(entries)
+    last = list(entries)[-1]
     try:
-        content = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return True
-    if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
-        return True
-    return not all(map(_whole, content["stages"].values()))
+        stage = yaml.safe_load(dvc.read_text(encoding="utf-8"))["stages"][last.split("@")[0]]
+        wanted = sum(len(stage.get(kind, [])) for kind in ("outs", "metrics", "plots"))
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return True  # of a stage that is no more, or dvc.yaml is at fault: DVC will say so
+    return len(entries[last]["outs"]) >= wanted
 
 
-def _whole(stage: object) -> bool:
-    """Whether a stage's entry has what DVC writes: a command, and paths with their hashes."""
-    if not isinstance(stage, dict) or not isinstance(stage.get("cmd"), (str, list)):
-        return False
-    listed = [*(stage.get("deps") or []), *(stage.get("outs") or [])]
-    return all(
-        isinstance(item, dict)
-        and "path" in item
-        and re.fullmatch(r"[0-9a-f]{32}(\.dir)?", str(item.get("md5")))
-        for item in listed
-    )
+def _keep(path: Path, kind: str) -> Path:
+    """A copy of ``path`` under a name that is free."""
+    target, count = path.with_suffix(f".lock.{kind}"), 1
+    while target.exists():
+        target, count = path.with_suffix(f".lock.{kind}.{count}"), count + 1
+    shutil.copyfile(path, target)
+    return target
 
 
 @command_line
@@ -48,10 +119,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m stages.mend", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("."))
-    lock = parser.parse_args(arguments).root / "dvc.lock"
-    if damaged(lock):
-        os.replace(lock, lock.with_suffix(".lock.damaged"))
-        print(f"{lock} was half-written; put aside as {lock}.damaged, dvc repro writes it anew")
+    root = parser.parse_args(arguments).root
+    if others := atwork.at_work(root):
+        raise UserError(f"{others[0]} is at work in this folder; wait for it, or end it")
+    for line in mend(root):
+        print(line)
+    tidy(root)
 
 
 if __name__ == "__main__":

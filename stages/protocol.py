@@ -9,26 +9,39 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stages import settings
+from stages import machine, settings
 from stages.datasets import Prepared
-from stages.errors import command_line
+from stages.errors import UserError, command_line
 from stages.files import write_json
 from stages.layout import Layout
+from stages.study.data import Facts, faults
 
 
 def protocol(study: settings.Settings, root: Path, task: str) -> None:
     """Write the data's identity, how far results repeat, and the task's settings, defaults too.
 
     Raises:
-        UserError: the task is not in the settings, or its data are missing.
+        UserError: the task is not in the settings, its data are missing or not what it needs, or
+            this machine is not.
     """
     study.check_names(task)
+    machine.check(study.device, study.threads)
     folder = Layout(root).data(task)
     shared = study.model_dump(mode="json", include={"reproducible", "device", "threads"})
     # The data's digest says all about them; where their files lie is nobody else's business.
     about = study.task[task].model_dump(mode="json", exclude={"dataset"})
-    identity = {"data": Prepared(folder).identity}
+    prepared = Prepared(folder)
+    check_data(study, task, prepared)
+    identity = {"data": prepared.identity}
     write_json(folder / "protocol.json", identity | shared | about)
+
+
+def check_data(study: settings.Settings, task: str, prepared: Prepared) -> None:
+    """Raise unless the prepared images have the size and the number that the task needs."""
+    shape = tuple(prepared.manifest["shape"])
+    facts = Facts(prepared.rows, shape, prepared.classes)
+    if found := list(faults(task, study.task[task], study.budget_rounds, facts)):
+        raise UserError(*(line for line, _ in found))
 
 
 @command_line

@@ -90,7 +90,8 @@ def _locked(run: Run, n: int, following: int | str) -> None:
         scored, selection, seen = choose(run, problem, learned, entry, options, clock)
         picks, state_of_selector = problem.pool[selection.positions], selection.carry
     handed_on = {**learned.carry, **state_of_selector}
-    write_artifacts(layout.artifacts(*where, following), learned, scored, clock, handed_on)
+    write_artifacts(layout.artifacts(*where, following), learned, scored, handed_on)
+    write_json(layout.seconds(*where, n), clock.seconds)
     write_json(layout.result(*where, n), {**describe(run, n, problem, result, len(picks)), **seen})
     header = chain.links[-1].header
     ledger.write(
@@ -265,14 +266,13 @@ def evaluate_on_test(learned: Learned, data: Prepared, compute: Compute) -> dict
 
 
 def write_artifacts(
-    folder: Path, learned: Learned, scored: Any, clock: Clock, handed_on: dict[str, np.ndarray]
+    folder: Path, learned: Learned, scored: Any, handed_on: dict[str, np.ndarray]
 ) -> None:
-    """Weights, scores (where they are one number a candidate), seconds by phase, and the carry."""
+    """Weights, scores (where they are one number a candidate), and the carry."""
     weights = state(learned.network)
     write_atomically(folder / "model.npz", lambda stream: np.savez(stream, **weights))
     if isinstance(scored, np.ndarray) and scored.ndim == 1:
         write_array(folder / "scores.npy", scored)
-    write_json(folder / "seconds.json", clock.seconds)
     carry.write(folder, handed_on)
 
 
@@ -288,7 +288,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
-    following = int(options.next) if options.next.isdigit() else options.next
+    number = options.next.isdecimal() and len(options.next) < 10
+    following = int(options.next) if number else options.next
     run = Run(study, Layout(options.root), options.task, options.strategy, options.seed)
     run_round(run, options.round, following)
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from stages import ledger, settings
 from stages.datasets import Prepared
-from stages.errors import UserError, command_line
+from stages.errors import command_line
 from stages.layout import Layout
+from stages.protocol import check_data
 from stages.randomness import Purpose, generator
 
 
@@ -18,11 +19,11 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     """Draw and write validation.txt and initial.txt.
 
     Raises:
-        UserError: the data set is too small for the sets or for the budget.
+        UserError: the data are not what the task needs.
     """
     study.check_names(task, seed=seed)
     protocol, data = study.task[task], Prepared(Layout(root).data(task))
-    check_budget(study, task, data.rows)
+    check_data(study, task, data)
     labels = np.asarray(data.array("train_labels"))
     rest = np.arange(data.rows)
     chosen = {}
@@ -48,29 +49,6 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
             round_n=name,
             parent=parent,
             total=total,
-        )
-
-
-def check_budget(study: settings.Settings, task: str, rows: int) -> None:
-    """Raise unless the data set has room for validation, initial set and every selection."""
-    protocol = study.task[task]
-    validation, initial = protocol.split.validation, protocol.split.initial
-    if validation + initial > rows:
-        raise UserError(
-            f"task.{task}.split: initial {initial} + validation {validation} is larger "
-            f"than the data set; allowed: up to {rows} rows together"
-        )
-    pool = rows - validation - initial
-    if study.budget_rounds and protocol.query_size > pool:
-        raise UserError(
-            f"task.{task}.query_size is {protocol.query_size}, larger than the pool; "
-            f"allowed: up to {pool}"
-        )
-    budget = study.budget_rounds * protocol.query_size
-    if budget > pool:
-        raise UserError(
-            f"task.{task}: {study.budget_rounds} selections of {protocol.query_size} "
-            f"are {budget}, larger than the pool; allowed: up to {pool} in all"
         )
 
 

@@ -1,161 +1,112 @@
-"""Check every index set under splits/: ``python -m stages.verify [--root .] [--committed]``.
+"""Check a study: ``python -m stages.verify [--root .] [--params FILE] [--committed] [--list]``.
 
-Needs numpy alone, so a stranger can check somebody else's index sets without installing the rest.
-Every fault is named with file and line; exit code 1 if there is any.
+Every index set under splits/ and every record under reports/rounds is held against its neighbours,
+the manifest of its data, and the settings (default: ROOT/params.yaml, else NAME.yaml beside the
+folder NAME). Each fault is one line; exit code 1 if there is any. Nothing of the folder is imported
+or executed. Needs numpy; PyYAML for settings, dulwich for --committed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
-from stages import ledger
+from stages.checking import commit, plan
+from stages.checking.study import Findings, Study
 from stages.errors import UserError, command_line
+from stages.reading import shown
+
+MOST_LINES = 40
 
 
-@dataclass
-class Findings:
-    """What a walk over splits/ found."""
+def verify(root: Path, params: Path | None = None) -> Findings:
+    """Check the study in ``root``.
 
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-
-
-def verify(root: Path) -> Findings:
-    """Walk every chain under ``root``/splits.
-
-    Returns:
-        the fingerprint (SHA-256 of the seal) of every sound chain, and a line for each fault.
+    Args:
+        params: its settings; None: those that :func:`stages.checking.plan.find` finds.
 
     Raises:
         UserError: there are no index sets at all.
     """
-    splits = root / "splits"
-    folders = sorted({path.parent for path in splits.glob("**/*.txt")})
-    if not folders:
-        raise UserError(f"{splits}: no index sets here")
-    found = Findings()
-    for folder in folders:
+    path, known, faults = params or plan.find(root), None, []
+    if path is not None:
         try:
-            if (folder / "initial.txt").exists() or (folder / "validation.txt").exists():
-                _check_shared(folder, root)
-            else:
-                key = folder.relative_to(splits).as_posix()
-                found.fingerprints[key] = _check_run(folder, root)
+            known = plan.read(path)
         except UserError as fault:
-            found.faults.append(str(fault))
-    found.faults += _different_data(root, found.fingerprints)
-    found.faults = list(dict.fromkeys(found.faults))
+            faults.append(str(fault))
+    study = Study(root, known)
+    if not (study.splits.runs or study.splits.stray or study.splits.faults):
+        raise UserError(f"{study.splits.top}: no index sets here")
+    found = study.check()
+    found.faults = faults + found.faults
+    if known is None:
+        found.notices.insert(
+            0,
+            f"{root}: checked without settings, so a run, a seed or a round may be missing; "
+            f"give them with --params",
+        )
     return found
 
 
-def _check_shared(folder: Path, root: Path) -> None:
-    initial = ledger.read(folder / "initial.txt")
-    validation = ledger.read(folder / "validation.txt")
-    ledger.check_shared(validation, initial)
-    said = Path(initial.header["task"], f"seed-{initial.header['seed']}")
-    if folder.relative_to(root / "splits") != said:
-        raise UserError(f"{initial.path}: its header belongs under splits/{said}")
-    for path in sorted(folder.iterdir()):
-        if path not in (initial.path, validation.path):
-            raise UserError(f"{path}: not part of the shared sets")
+def _print(lines: Sequence[str], word: str, everything: bool) -> None:
+    most = len(lines) if everything else MOST_LINES
+    for line in lines[:most]:
+        print(f"{word}: {shown(' '.join(line.split()), 400)}", file=sys.stderr)
+    if len(lines) > most:
+        print(f"{word}: ... and {len(lines) - most} more (--list: all)", file=sys.stderr)
 
 
-def _check_run(folder: Path, root: Path) -> str:
-    seal = folder / "round-end.txt"
-    if not seal.exists():
-        raise UserError(f"{folder}: no seal (round-end.txt): the run is not finished")
-    chain = ledger.walk(seal)
-    expected = {link.path.name for link in chain.links}
-    for path in sorted(folder.iterdir()):
-        if path.name not in expected:
-            raise UserError(f"{path}: not part of the sealed chain")
-    _check_place(chain, folder, root)
-    return chain.links[-1].digest
-
-
-def _check_place(chain: ledger.Chain, folder: Path, root: Path) -> None:
-    """The folders' names must say what the header says."""
-    header = chain.links[-1].header
-    said = Path(header["task"], header["strategy"], f"seed-{header['seed']}")
-    if folder.relative_to(root / "splits") != said:
-        raise UserError(f"{chain.links[-1].path}: its header belongs under splits/{said}")
-    shared = root / "splits" / header["task"] / f"seed-{header['seed']}"
-    if chain.initial.path.resolve() != (shared / "initial.txt").resolve():
-        raise UserError(f"{chain.links[0].path}: does not start from {shared / 'initial.txt'}")
-
-
-def _different_data(root: Path, runs: dict[str, str]) -> list[str]:
-    """Chains of one task must be about one data set: the manifest's, where there is one."""
-    faults: list[str] = []
-    known: dict[str, tuple[Path, str]] = {}
-    for run in runs:
-        link = ledger.read(root / "splits" / run / "round-end.txt")
-        task, data = link.header["task"], link.header["data"]
-        path, expected = known.setdefault(task, _manifest(root, task) or (link.path, data))
-        if data != expected:
-            faults.append(f"{link.path}: data set is {data!r}, {path} says {expected!r}")
-    return faults
-
-
-def _manifest(root: Path, task: str) -> tuple[Path, str] | None:
-    """What the task's manifest says of the data set, if the manifest is here."""
-    path = root / "data" / task / "manifest.json"
-    if not path.exists():
-        return None
+def _compare(root: Path, found: Findings) -> str:
+    """Compare with the commit, add what differs to ``found``, and sum up in a line."""
     try:
-        manifest = json.loads(path.read_text())
-        return path, f"{manifest['name']} sha256:{manifest['digest']}"
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: not a manifest") from None
-
-
-def differs_from_commit(root: Path) -> list[str] | None:
-    """Files under splits/ that differ from git's HEAD; None where there is no commit to compare."""
-    command = ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=all", "splits"]
-    tracked = ["git", "-C", str(root), "ls-tree", "-r", "--name-only", "HEAD", "splits"]
-    try:
-        known = subprocess.run(tracked, capture_output=True, text=True, check=True).stdout
-        status = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return [line[3:] for line in status.splitlines()] if known.strip() else None
-
-
-def _say_committed(root: Path) -> None:
-    changed = differs_from_commit(root)
-    if changed is None:
-        print("no committed index sets to compare with")
-    elif changed:
-        print(
-            f"index sets DIFFER from the committed ones in {len(changed)} files, "
-            f"the first {changed[0]}"
+        compared = commit.compare(root)
+    except UserError as fault:
+        found.faults.append(str(fault))
+        return "index sets and records could NOT be compared with the committed ones"
+    if compared.none:
+        return f"no committed index sets to compare with ({compared.none})"
+    found.faults += compared.faults
+    if compared.new:
+        found.notices.append(
+            f"{len(compared.new)} files are not in the commit, the first {compared.new[0]}"
         )
-    else:
-        print("index sets equal the committed ones, byte for byte")
+    if compared.faults:
+        return (
+            f"index sets or records DIFFER from the committed ones in {len(compared.faults)} files"
+        )
+    return (
+        f"index sets and records equal the committed ones, byte for byte ({compared.equal} files)"
+    )
 
 
 @command_line
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m stages.verify", description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path("."), help="folder that holds splits/")
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.verify",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--root", type=Path, default=Path("."), help="folder of the study")
+    parser.add_argument("--params", type=Path, help="its settings")
     parser.add_argument("--committed", action="store_true", help="also compare with git's HEAD")
-    parser.add_argument("--list", action="store_true", help="print each chain's fingerprint")
+    parser.add_argument("--list", action="store_true", help="fingerprints, and all lines")
     options = parser.parse_args(arguments)
-    found = verify(options.root)
-    for fault in found.faults:
-        print(f"error: {fault}", file=sys.stderr)
+    found = verify(options.root, options.params)
+    compared = _compare(options.root, found) if options.committed else None
+    _print(found.faults, "error", options.list)
+    _print(found.notices, "notice", options.list)
     if options.list:
         for run, fingerprint in found.fingerprints.items():
             print(f"{fingerprint}  {run}")
-    print(f"{len(found.fingerprints)} chains are sound, {len(found.faults)} faults")
-    if options.committed:
-        _say_committed(options.root)
+    print(
+        f"{len(found.fingerprints)} chains are sound, {found.records} records agree, "
+        f"{len(found.faults)} faults"
+    )
+    if compared:
+        print(compared)
     if found.faults:
         raise SystemExit(1)
 

@@ -84,6 +84,7 @@ def write_chain(
     strategy: str = "random",
     seed: int = 0,
     data: str = DATA,
+    tuned: dict[str, Any] | None = None,
 ) -> list[ledger.Link]:
     """A sealed chain: both shared files, round-0, one link for each selection, the seal."""
     shared, own = root / "splits" / task / f"seed-{seed}", root / "splits" / task / strategy
@@ -99,6 +100,7 @@ def write_chain(
                 round_n=name,
                 parent=links[-1] if links else None,
                 total=total,
+                tuned=tuned if name == 0 else None,
                 **common,
             )
         )

@@ -10,7 +10,7 @@ from study import tree, write_params
 
 from stages import catalogue, settings
 from stages.catalogue import Strategy
-from stages.catalogue.bounds import span
+from stages.catalogue.bounds import CEILINGS, REAL, WHOLE, span
 from stages.errors import UserError
 
 ENTRIES = catalogue.STRATEGIES
@@ -45,15 +45,16 @@ def edges(name: str, key: str) -> tuple[list[float], list[float]]:
     if key in entry.below:
         good.append(just(entry.below[key], -1, whole))
         bad += [entry.below[key], just(entry.below[key], 1, whole)]
-    elif key in entry.most:
-        good.append(entry.most[key])
-        bad.append(just(entry.most[key], 1, whole))
+    else:
+        most = entry.most.get(key, CEILINGS.get(key, WHOLE if whole else REAL))
+        good.append(most)
+        bad.append(just(most, 1, whole))
     if key in entry.zero:
         good.append(0)
         bad = [value for value in bad if value != 0]
     if key in entry.even:
         bad.append(entry.least.get(key, 0) + 1)
-    return good, [*bad, math.nan, math.inf, -math.inf, True, "1", None]
+    return good, [*bad, math.nan, math.inf, -math.inf, True, "1", None, 10**30, -(10**30)]
 
 
 def alone(name: str) -> Strategy:
@@ -211,17 +212,46 @@ def test_candidates_of_tuned_settings_are_checked_together(tmp_path):
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [
-        ({}, "of 0 or more"),
-        ({"least": {"x": 2}}, "of 2 or more"),
+        ({}, "from 0 to 1e9"),
+        ({"least": {"x": 2}}, "from 2 to 1e9"),
         ({"most": {"x": 1}}, "from 0 to 1"),
-        ({"above": {"x": 0}}, "above 0"),
+        ({"above": {"x": 0}}, "above 0 to 1e9"),
         ({"above": {"x": 0}, "most": {"x": 1}}, "above 0 to 1"),
         ({"below": {"x": 1}}, "from 0 and below 1"),
         ({"above": {"x": 0}, "below": {"x": 1}}, "above 0 and below 1"),
-        ({"least": {"x": 2}, "zero": ("x",)}, "of 2 or more, or 0"),
-        ({"even": ("x",)}, "of 0 or more and even"),
+        ({"least": {"x": 2}, "zero": ("x",)}, "from 2 to 1e9, or 0"),
+        ({"even": ("x",)}, "from 0 to 1e9 and even"),
     ],
 )
 def test_bounds_in_words(bounds, words):
     entry = Strategy("", "", "", "", "", "", {"x": 1}, **bounds)
     assert span(entry, "x") == words
+
+
+def test_numbers_of_the_users_own_strategies_have_bounds_too():
+    entry = Strategy("", "", "", "", "", "", {"x": 1, "y": 1.0})
+    catalogue.complete("mine", entry, {"x": 10**9, "y": 1e12})
+    for key, value in (("x", 10**9 + 1), ("y", 1.1e12), ("x", 10**400), ("y", 10**400)):
+        with pytest.raises(UserError, match=rf"strategy.mine.{key} is .* allowed: a (whole )?num"):
+            catalogue.complete("mine", entry, {key: value})
+
+
+def test_every_ceiling_is_of_a_setting_that_there_is():
+    assert set(CEILINGS) <= {key for _, key in NUMBERS}
+
+
+@pytest.mark.parametrize(("name", "key"), [("bald", "candidates"), ("random", "candidates")])
+def test_candidates_have_a_ceiling(name, key):
+    catalogue.complete(name, ENTRIES[name], {key: 10**9})
+    with pytest.raises(UserError, match="candidates is 1000000001; allowed: a whole number from 0"):
+        catalogue.complete(name, ENTRIES[name], {key: 10**9 + 1})
+
+
+def test_all_faults_of_a_strategy_are_told_together():
+    with pytest.raises(UserError) as caught:
+        catalogue.complete("bald", ENTRIES["bald"], {"passes": 1, "pases": 2, "candidates": -1})
+    assert [fault.split(" is ")[0].split("; ")[0] for fault in caught.value.faults] == [
+        "strategy.bald.passes",
+        "strategy.bald: unknown key 'pases'",
+        "strategy.bald.candidates",
+    ]

@@ -115,7 +115,7 @@ def test_there_is_an_ensemble_of_each_measure():
 
 def test_a_committee_of_one_is_refused():
     entry = catalogue.STRATEGIES["bald_ensemble"]
-    with pytest.raises(UserError, match="members is 1; allowed: a whole number of 2 or more"):
+    with pytest.raises(UserError, match="members is 1; allowed: a whole number from 2 to"):
         catalogue.complete("bald_ensemble", entry, {"members": 1})
 
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
 from sklearn.datasets import load_digits
-from study import tree, write_params
 
 from stages import carry
 from stages.datasets import Images, Prepared, load
 from stages.datasets.images import PARTS, channel_statistics
-from stages.datasets.sources import DIGESTS, data_root
 from stages.errors import UserError
-from stages.prepare import main as prepare_main
 from stages.settings import Dataset
 from stages.split import draw_balanced, draw_uniform
 
@@ -182,239 +175,6 @@ def test_a_carry_comes_back(tmp_path):
 def test_a_missing_carry_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"carry\.npz: missing; run dvc repro"):
         carry.read(tmp_path)
-
-
-# a folder of one's own
-
-
-def paint(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (6, 4)) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    root = tmp_path / "animals"
-    for part, count in (("train", 4), ("test", 2)):
-        for c, name in enumerate(("cat", "ant", "bee")):
-            for at in reversed(range(count)):
-                paint(root / part / name / f"{at}.png", (10 * c, 20 * at, 30))
-    (root / "train/cat/notes.txt").write_text("no image")
-    return root
-
-
-def read(folder: Path, **settings) -> Images:
-    return load(Dataset(name="folder", root=str(folder), **settings))
-
-
-def test_classes_and_files_are_sorted(folder):
-    images = read(folder)
-    assert images.classes == ("ant", "bee", "cat")
-    assert images.train_labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert images.train_images.shape == (12, 3, 4, 6) and images.test_images.shape == (6, 3, 4, 6)
-    assert images.train_images[:, 0, 0, 0].tolist() == [10] * 4 + [20] * 4 + [0] * 4
-    assert images.train_images[:, 1, 0, 0].tolist() == [0, 20, 40, 60] * 3
-
-
-def test_the_order_of_the_directory_plays_no_part(folder, tmp_path, monkeypatch):
-    before = read(folder).digest()
-    listing, glob = Path.iterdir, Path.rglob
-    monkeypatch.setattr(Path, "iterdir", lambda self: reversed(list(listing(self))))
-    monkeypatch.setattr(Path, "rglob", lambda self, what: reversed(list(glob(self, what))))
-    assert read(folder).digest() == before
-
-
-def test_where_the_folder_lies_plays_no_part(folder, tmp_path):
-    before = read(folder).digest()
-    shutil.move(folder, tmp_path / "elsewhere")
-    assert read(tmp_path / "elsewhere").digest() == before
-
-
-def test_grey_images(folder):
-    images = read(folder, channels=1)
-    assert images.train_images.shape == (12, 1, 4, 6)
-    assert images.train_images[0, 0, 0, 0] == round(0.299 * 10 + 0.114 * 30)
-
-
-def test_grey_files_become_rgb_and_transparency_goes(folder):
-    Image.new("L", (6, 4), 99).save(folder / "train/ant/0.png")
-    Image.new("RGBA", (6, 4), (1, 2, 3, 0)).save(folder / "train/ant/1.png")
-    images = read(folder).train_images
-    assert images[0, :, 0, 0].tolist() == [99, 99, 99]
-    assert images[1, :, 0, 0].tolist() == [1, 2, 3]
-
-
-def test_resizing(folder):
-    paint(folder / "train/ant/9.png", (5, 5, 5), (20, 30))
-    images = read(folder, size=(8, 5))
-    assert images.train_images.shape == (13, 3, 8, 5) and images.test_images.shape == (6, 3, 8, 5)
-
-
-def test_images_in_folders_within_a_class_are_found(folder):
-    paint(folder / "train/ant/more/0.PNG", (1, 1, 1))
-    assert len(read(folder).train_images) == 13
-
-
-def test_a_class_may_have_no_test_images(folder):
-    shutil.rmtree(folder / "test/bee")
-    images = read(folder)
-    assert images.test_labels.tolist() == [0, 0, 2, 2]
-    assert images.manifest()["test_per_class"] == [2, 0, 2]
-
-
-def spoil(root: Path, how: str) -> None:
-    if how == "no train":
-        shutil.rmtree(root / "train")
-    elif how == "no test":
-        shutil.rmtree(root / "test")
-    elif how == "no classes":
-        shutil.rmtree(root / "train")
-        (root / "train").mkdir()
-    elif how == "no images":
-        for path in root.glob("test/*/*"):
-            path.unlink()
-    elif how == "text":
-        (root / "train/bee/1.png").write_text("hello")
-    elif how == "empty":
-        (root / "train/bee/1.png").write_bytes(b"")
-    elif how == "truncated":
-        noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
-        Image.fromarray(noise).save(root / "train/bee/1.png")
-        whole = (root / "train/bee/1.png").read_bytes()
-        (root / "train/bee/1.png").write_bytes(whole[: len(whole) // 2])
-    elif how == "broken chunk":
-        whole = bytearray((root / "train/bee/1.png").read_bytes())
-        whole[37] ^= 0xFF
-        whole[41] ^= 0xFF
-        (root / "train/bee/1.png").write_bytes(bytes(whole))
-    elif how == "sizes":
-        paint(root / "train/bee/1.png", (1, 1, 1), (6, 5))
-    elif how == "test sizes":
-        for path in root.glob("test/*/*.png"):
-            paint(path, (1, 1, 1), (7, 4))
-    else:
-        paint(root / "test/wasp/0.png", (1, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("how", "message"),
-    [
-        ("no train", "train: no such folder; expected train/<class>"),
-        ("no test", "test: no such folder; expected train/<class>"),
-        ("no classes", "train: no class folders"),
-        ("no images", "test: no images; allowed endings: .bmp"),
-        ("text", r"bee/1\.png: not a readable image"),
-        ("empty", r"bee/1\.png: not a readable image"),
-        ("truncated", r"bee/1\.png: not a readable image"),
-        ("broken chunk", r"bee/1\.png: not a readable image"),
-        ("sizes", r"bee/1\.png: 5x6 pixels, the others have 4x6; set dataset.size"),
-        ("test sizes", r"test/ant/0\.png: 4x7 pixels, the others have 4x6; set dataset.size"),
-        ("wasp", "test/wasp: this class is not under .*train"),
-    ],
-)
-def test_what_is_wrong_with_a_folder_is_one_line(folder, how, message):
-    spoil(folder, how)
-    with pytest.raises(UserError, match=message) as raised:
-        read(folder)
-    one_line(raised)
-
-
-def test_a_folder_must_be_named():
-    with pytest.raises(UserError, match="dataset.root must name the folder"):
-        load(Dataset(name="folder"))
-
-
-def test_a_folder_can_be_prepared(folder, tmp_path):
-    study = tree(task__digits__dataset={"name": "folder", "root": str(folder), "channels": 1})
-    write_params(tmp_path / "study", study)
-    prepare_main(["--task", "digits", "--root", str(tmp_path / "study")])
-    data = Prepared(tmp_path / "study/data/digits")
-    assert data.array("train_images").shape == (12, 1, 4, 6)
-    assert str(tmp_path) not in (tmp_path / "study/data/digits/manifest.json").read_text()
-
-
-# published data sets
-
-
-def write_idx(root: Path, rows: int = 30) -> Path:
-    """Files of MNIST's format with random content."""
-    raw = root / "MNIST/raw"
-    raw.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for part in ("train", "t10k"):
-        images = rng.integers(0, 256, (rows, 28, 28)).astype(np.uint8)
-        labels = rng.integers(0, 10, rows).astype(np.uint8)
-        for name, kind, array in (("images-idx3", 3, images), ("labels-idx1", 1, labels)):
-            header = (0x0800 + kind).to_bytes(4, "big")
-            header += b"".join(side.to_bytes(4, "big") for side in array.shape)
-            (raw / f"{part}-{name}-ubyte").write_bytes(header + array.tobytes())
-            with gzip.open(raw / f"{part}-{name}-ubyte.gz", "wb") as stream:
-                stream.write(header + array.tobytes())
-    return raw
-
-
-def mnist(root: Path) -> Dataset:
-    return Dataset(name="mnist", root=str(root), download=False)
-
-
-def test_files_that_were_not_published_are_refused(tmp_path):
-    write_idx(tmp_path)
-    with pytest.raises(UserError, match="the files of mnist are not the published ones") as raised:
-        load(mnist(tmp_path))
-    assert DIGESTS["mnist"][:12] in one_line(raised)
-
-
-def test_idx_files_are_read(tmp_path, monkeypatch):
-    raw = write_idx(tmp_path)
-    monkeypatch.setattr("stages.datasets.sources.DIGESTS", {})
-    images = load(mnist(tmp_path))
-    assert images.train_images.shape == images.test_images.shape == (30, 1, 28, 28)
-    pixels = np.frombuffer((raw / "t10k-images-idx3-ubyte").read_bytes()[16:], np.uint8)
-    labels = np.frombuffer((raw / "t10k-labels-idx1-ubyte").read_bytes()[8:], np.uint8)
-    assert (images.test_images.reshape(-1) == pixels).all()
-    assert (images.test_labels == labels).all() and images.test_labels.dtype == np.int64
-    assert len(images.classes) == 10 and images.name == "mnist"
-
-
-def test_missing_files_without_download_are_one_line(tmp_path):
-    with pytest.raises(
-        UserError,
-        match=r"the files of mnist are missing or damaged and "
-        r"dataset.download is false; expected MNIST/raw",
-    ) as raised:
-        load(mnist(tmp_path))
-    one_line(raised)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "header", "kind", "empty", "long"])
-@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-def test_damaged_files_are_one_line(tmp_path, damage, file):
-    path = write_idx(tmp_path) / file
-    whole = path.read_bytes()
-    path.write_bytes(
-        {
-            "truncated": whole[:-5],
-            "header": b"\xff" * 4 + whole[4:],
-            "empty": b"",
-            "kind": whole[:3] + bytes([4 - whole[3]]) + whole[4:],
-            "long": whole + b"more",
-        }[damage]
-    )
-    with pytest.raises(UserError, match="the files of mnist are (missing or damaged|not the p)"):
-        load(mnist(tmp_path))
-
-
-def test_missing_batches_of_cifar_are_one_line(tmp_path):
-    with pytest.raises(UserError, match="expected cifar-10-batches-py/"):
-        load(Dataset(name="cifar10", root=str(tmp_path), download=False))
-
-
-def test_where_files_are_looked_for(monkeypatch):
-    monkeypatch.delenv("ALEDGER_DATA", raising=False)
-    assert data_root(Dataset(name="mnist")) == Path("~/.cache/aledger").expanduser()
-    monkeypatch.setenv("ALEDGER_DATA", "/data/sets")
-    assert data_root(Dataset(name="mnist")) == Path("/data/sets")
-    assert data_root(Dataset(name="mnist", root="mine")) == Path("mine")
 
 
 # what is drawn from them

@@ -156,9 +156,14 @@ def test_what_float32_is_off_by_changes_no_decision(seed, values, outlier):
         patch.setattr(Points, "rough", adversary(seed))
         patch.setattr(distances, "MANY", rng(seed).choice([0.0, 0.1, 1.0]))
         own, least = nearest(points, others)
+        known = rng(seed).choice(squares.ravel(), len(points))
+        capped = nearest(points, others, known)
         for limit in (*squares.ravel()[:50], 0.0, np.median(squares)):
             assert (within(points, others, limit) == (squares <= limit)).all()
     assert (own == squares.argmin(1)).all() and (least == squares.min(1)).all()
+    assert (np.minimum(capped[1], known) == np.minimum(least, known)).all()
+    assert (capped[0] == own)[least <= known].all()
+    assert ((capped[0] == own) | (capped[0] == -1)).all()
 
 
 def test_blocks_change_nothing(monkeypatch):

@@ -68,8 +68,8 @@ def test_picks_are_different_positions(name, b, kind):
         "few": points(2)[rng(1).integers(0, 2, 30)],
         "equal": np.ones((30, 5)),
         "zero": np.zeros((30, 5)),
-        "huge": 1e6 + points(30) if "bait" in name else 1e15 + points(30),
-        "tiny": 1e-150 * points(30),
+        "huge": 1e2 + points(30) if "bait" in name else 1e15 + points(30),
+        "tiny": (1e-20 if "bait" in name else 1e-150) * points(30),
     }[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
@@ -327,6 +327,60 @@ def test_bait_is_the_brute_force(classes, regularisation, oversample):
     scored = bait.Fisher(3 * points(40, 4), p, 3 * points(9, 4, 3), q)
     picks = bait.forward_backward(scored, 7, rng(), regularisation, oversample)
     assert picks.tolist() == naive_bait(scored, 7, regularisation, oversample)
+
+
+def by_elimination(matrix: np.ndarray) -> np.ndarray:
+    """The inverse by Gauss-Jordan elimination, in the precision of the matrix."""
+    size = len(matrix)
+    both = np.concatenate([matrix, np.eye(size, dtype=matrix.dtype)], axis=1)
+    for at in range(size):
+        pivot = at + int(np.abs(both[at:, at]).argmax())
+        both[[at, pivot]] = both[[pivot, at]]
+        both[at] /= both[at, at]
+        others = np.arange(size) != at
+        both[others] -= both[others, at, None] * both[at]
+    return both[:, size:]
+
+
+def faint(seed: int, size: int, classes: int, labeled: int) -> tuple[bait.Fisher, float]:
+    """A pool beside so few labels that most directions have none, and its largest tr I(x)."""
+    p, q = chances(18, max(classes, 2), seed), chances(labeled, max(classes, 2), seed + 1)
+    p, q = (p, q) if classes > 1 else (p[:, :1], q[:, :1])
+    some = bait.Fisher(points(18, size, seed), p, points(labeled, size, seed + 2), q)
+    traces = [np.trace(information(x, one)) for x, one in zip(some[0], some[1], strict=True)]
+    traces += [np.trace(information(x, one)) for x, one in zip(some[2], some[3], strict=True)]
+    return some, max(traces)
+
+
+@pytest.mark.parametrize(("size", "classes", "labeled"), [(12, 1, 2), (4, 3, 1), (5, 2, 12)])
+@pytest.mark.parametrize("seed", range(4))
+def test_bait_holds_as_far_as_it_says(size, classes, labeled, seed):
+    some, largest = faint(seed, size, classes, labeled)
+    wide = bait.Fisher(*(part.astype(np.longdouble) for part in some))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np.linalg, "inv", by_elimination)
+        wanted = naive_bait(wide, 4, largest / bait.LARGEST * 1.001, 2.0)
+    found = bait.forward_backward(some, 4, rng(), largest / bait.LARGEST * 1.001)
+    assert found.tolist() == wanted
+
+
+@pytest.mark.parametrize("times", [1.001, 1e3, 1e6, 1e40])
+@pytest.mark.parametrize("seed", range(2))
+def test_bait_refuses_what_it_cannot_hold(times, seed):
+    some, largest = faint(seed, 6, 3, 2)
+    least = largest / bait.LARGEST
+    with pytest.raises(UserError, match=f"a regularisation from {least:.3g} to "):
+        bait.forward_backward(some, 4, rng(), least / times)
+    enlarged = bait.Fisher(
+        some.features * np.sqrt(times),
+        some.chances,
+        some.labeled_features * np.sqrt(times),
+        some.labeled_chances,
+    )
+    with pytest.raises(UserError, match="times regularisation"):
+        bait.forward_backward(enlarged, 4, rng(), least)
+    with pytest.raises(UserError, match="times regularisation"):
+        bait.forward_backward(some, 4, rng(), largest * 1e61)
 
 
 def test_information_matrices_are_from_the_definition():

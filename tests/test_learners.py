@@ -238,7 +238,9 @@ def test_training_learns(how, optimizer):
 @pytest.mark.parametrize("how", ["portable", "machine"])
 def test_training_that_diverged_is_one_line(how):
     with pytest.raises(UserError, match=r"training diverged in round 4 of seed 3 .* 1e\+200"):
-        train(problem(how=how, seed=3, round_n=4, optimizer="sgd", learning_rate=1e200))
+        given = problem(how=how, seed=3, round_n=4, optimizer="sgd")
+        steep = given.task.model_copy(update={"learning_rate": 1e200})  # far out of bounds
+        train(dataclasses.replace(given, task=steep))
 
 
 def test_more_training_goes_on_from_where_the_network_is():

@@ -8,6 +8,7 @@ from stages.catalogue import STRATEGIES
 from stages.errors import UserError
 from stages.published import COLUMNS, HERE, STUDIES, checks, load
 from stages.published.against import OURS, against
+from stages.published.budgets import published_range
 from stages.published.names import DATASETS, METHODS
 from stages.reporting.published import report
 
@@ -158,42 +159,125 @@ def test_misprint_would_be_missed_by_floats(monkeypatch):
     assert "**Not reproduced.** Table 9, medical tasks: 16 of 18" in report("deepalplus")
 
 
+def rows(*values):
+    return pd.DataFrame(values, columns=OURS)
+
+
+def printed(name, table, dataset, method, metric):
+    data = load(name)
+    keys = {"table": table, "dataset": dataset, "method": method, "metric": metric}
+    own = data[(data[list(keys)] == pd.Series(keys)).all(axis=1) & (data["variant"] == "")]
+    assert len(own) == 1
+    return own.iloc[0]
+
+
 def test_ours_beside_theirs_by_hand():
-    ours = pd.DataFrame(
-        [
-            ("random", "aubc", np.nan, 0.96, 3),
-            ("nobody", "aubc", np.nan, 0.9, 3),
-            ("badge", "final_accuracy", np.nan, 0.99, 3),
-            ("badge", "api", np.nan, 0.02, 3),
-        ],
-        columns=OURS,
+    ours = rows(
+        ("random", "aubc", 500, 10500, 0.96, 3),
+        ("nobody", "aubc", 500, 10500, 0.9, 3),
+        ("badge", "final_accuracy", 500, 10500, 0.99, 3),
+        ("badge", "api", 1200, 12000, 0.02, 4),
+        ("full", "final_accuracy", 60000, 60000, 0.995, 2),
     )
     found = against("deepalplus", "mnist", ours)
-    assert found["strategy"].tolist() == ["random", "badge"]
-    row = found.iloc[0]
-    published = (
-        load("deepalplus")
-        .query("table == 'T4' and dataset == 'MNIST' and method == 'Random' and metric == 'aubc'")
-        .iloc[0]
-    )
-    assert row["published"] == published["mean"]
-    assert row["published_std"] == pytest.approx(published["std"] * np.sqrt(3 / 2))
-    assert row["in_stds"] == pytest.approx((0.96 - published["mean"]) / row["published_std"])
-    assert "500 labels at the start" in row["note"]
+    assert found["strategy"].tolist() == ["random", "badge", "full"]
+    assert found["method"].tolist() == ["Random", "BADGE(KMeans++)", "Full"]
+    assert found["measure"].tolist() == ["aubc", "final_accuracy", "final_accuracy"]
+    assert found["labeled"].tolist() == ["500 to 10500", "500 to 10500", "60000"]
+    assert found["published_labeled"].tolist() == found["labeled"].tolist()
+    assert set(found["paper"]) == {"deepalplus"} and set(found["table"]) == {"T4"}
+    assert found["ours"].tolist() == [0.96, 0.99, 0.995] and found["n"].tolist() == [3, 3, 2]
+    for row, metric in zip(found.itertuples(), ("aubc", "f_acc", "f_acc"), strict=True):
+        there = printed("deepalplus", "T4", "MNIST", row.method, metric)
+        assert row.published == there["mean"]
+        assert row.difference == pytest.approx(row.ours - there["mean"])
+        # Population deviations of three runs.
+        deviation = there["std"] * np.sqrt(3 / 2)
+        assert row.published_std == pytest.approx(deviation, nan_ok=True)
+        assert row.in_stds == pytest.approx(row.difference / deviation, nan_ok=True)
+        assert row.note == (
+            "published with 20 epochs"
+            if row.method == "Full"
+            else "published with 500 labels at the start, 250 a round, quota 10000, 20 epochs"
+        )
+    assert np.isfinite(found["in_stds"][0])
     gain = against("li", "mnist", ours)
+    assert gain["published"].tolist() == pytest.approx([0.0184])
     assert gain["difference"].tolist() == pytest.approx([0.02 - 0.0184])
-    assert gain["in_stds"].isna().all()
+    assert gain["in_stds"].isna().all() and gain["labeled"].tolist() == ["1200 to 12000"]
     for name in STUDIES:
         assert against(name, "digits", ours).empty
 
 
+@pytest.mark.parametrize(
+    "first, last, alike",
+    [(500, 10500, True), (500, 10000, False), (250, 10500, False), (100, 3000, False)],
+)
+@pytest.mark.parametrize("measure", ["aubc", "final_accuracy"])
+def test_measures_over_budgets_compare_over_the_same_range_only(measure, first, last, alike):
+    row = against("deepalplus", "mnist", rows(("random", measure, first, last, 0.9, 3))).iloc[0]
+    assert np.isfinite(row["difference"]) == alike
+    assert np.isfinite(row["published"]) and row["ours"] == 0.9
+    assert row["note"].startswith("not comparable: taken over other labeled counts; ") != alike
+    assert row["note"].endswith("published with 500 labels at the start, 250 a round, quota 10000, "
+                                "20 epochs")  # fmt: skip
+    if not alike:
+        assert np.isnan(row["in_stds"])
+        assert row["labeled"] == f"{first} to {last}"
+        assert row["published_labeled"] == "500 to 10500"
+
+
+def test_training_on_everything_compares_where_everything_is_as_much():
+    less = against("deepalplus", "mnist", rows(("full", "final_accuracy", 59000, 59000, 0.99, 3)))
+    assert less["published_labeled"].tolist() == ["60000"]
+    assert less["difference"].isna().all() and less["note"][0].startswith("not comparable")
+
+
+def test_improvement_compares_over_the_same_range_only():
+    for last, alike in ((12000, True), (6000, False)):
+        row = against("li", "mnist", rows(("badge", "api", 1200, last, 0.02, 4))).iloc[0]
+        assert np.isfinite(row["difference"]) == alike
+        assert row["note"].startswith("not comparable: taken over other labeled counts") != alike
+
+
+@pytest.mark.parametrize(
+    "name, dataset, method, expected",
+    [
+        ("deepalplus", "MNIST", "Random", (500, 10500)),
+        ("deepalplus", "CIFAR10", "WAAL", (1000, 41000)),
+        ("deepalplus", "TinyImageNet", "Full", (100_000, 100_000)),
+        ("li", "MNIST", "ALBL", (1200, 12000)),
+        ("li", "GTSRB", "ALBL", (3921, 27446)),
+        ("gashi", "CIFAR10", "Random", None),
+    ],
+)
+def test_published_ranges(name, dataset, method, expected):
+    assert published_range(name, dataset, method) == expected
+
+
+def test_every_comparable_data_set_has_a_range():
+    for name in ("deepalplus", "li"):
+        data = load(name)
+        results = data[data["metric"].isin(["aubc", "f_acc", "api"])]
+        for dataset in set(results["dataset"]) & set(DATASETS.values()):
+            first, last = published_range(name, dataset, "Random")
+            assert 0 < first < last
+
+
 def test_single_budgets_match_only_at_the_same_count():
-    ours = pd.DataFrame(
-        [("entropy", "accuracy", n, 0.7, 5) for n in (1000, 1500, 2000)]
-        + [("kcenter", "accuracy", 20000, 0.84, 5)],
-        columns=OURS,
+    ours = rows(
+        *(("entropy", "accuracy", n, n, 0.7, 5) for n in (1000, 1500, 2000)),
+        ("kcenter", "accuracy", 20000, 20000, 0.84, 5),
     )
-    assert against("gashi", "cifar10", ours)["labeled"].tolist() == [1000, 2000, 20000]
+    found = against("gashi", "cifar10", ours)
+    assert found["labeled"].tolist() == ["1000", "2000", "20000"]
+    assert found["published_labeled"].tolist() == found["labeled"].tolist()
+    data = load("gashi").query("variant == 'main' and dataset == 'CIFAR10' and labeled == 2000")
+    there = data.set_index("method").loc["Entropy"]
+    assert found["published"][1] == pytest.approx(there["mean"] / 100)
+    assert found["published_std"][1] == pytest.approx(there["std"] / 100)
+    assert found["difference"][1] == pytest.approx(0.7 - there["mean"] / 100)
+    assert (found["note"] == "").all()
     row = against("munjal", "cifar10", ours).iloc[0]
     assert (row["method"], row["table"]) == ("Coreset", "S7-S11")
     assert row["in_stds"] == pytest.approx((0.84 - 0.83236) / 0.013085, abs=1e-3)

@@ -42,17 +42,108 @@ def test_drawing_more_from_one_stream_changes_no_other():
     assert (first.permutation(50) == expected).all()
 
 
+NUMBERS = {
+    "VALIDATION": 0,
+    "INITIAL_SET": 1,
+    "INITIALISATION": 2,
+    "BATCHES": 3,
+    "AUGMENTATION": 4,
+    "DROPOUT": 5,
+    "MC_DROPOUT": 6,
+    "SELECT": 7,
+    "SCORER": 8,
+    "INSPECT": 9,
+    "DISCRIMINATOR": 30,
+    "DISCRIMINATOR_BATCHES": 31,
+    "DISCRIMINATOR_SUBSET": 32,
+    "GCN": 33,
+    "GCN_DROPOUT": 34,
+    "GCN_SUBSET": 35,
+    "CANDIDATES": 40,
+    "ADVICE": 41,
+    "HYBRID_DISCRIMINATOR": 51,
+}
+
+
 def test_the_numbers_of_purposes_are_part_of_the_format():
-    assert {purpose.name: purpose.value for purpose in Purpose}.items() >= {
-        "VALIDATION": 0,
-        "INITIAL_SET": 1,
-        "INITIALISATION": 2,
-        "BATCHES": 3,
-        "AUGMENTATION": 4,
-        "DROPOUT": 5,
-        "MC_DROPOUT": 6,
-        "SELECT": 7,
-    }.items()
+    """A purpose may be added here; none may ever be changed, or all studies draw anew."""
+    assert {purpose.name: purpose.value for purpose in Purpose} == NUMBERS
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_stream_is_that_of_numpys_seed_sequence(name):
+    for seed, n, part in ((0, 0, 0), (7, 3, 0), (2**40, 12, 5)):
+        key = (NUMBERS[name], n, part) if part else (NUMBERS[name], n)
+        bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key))
+        wanted = bits.random_raw(5).tolist()
+        drawn = generator(seed, Purpose[name], n, part).bit_generator.random_raw(5).tolist()
+        assert drawn == wanted
+
+
+COMMON = {"INITIALISATION", "BATCHES", "AUGMENTATION", "DROPOUT", "SELECT", "INSPECT"}
+DRAWS = [
+    ("random", {}, set()),
+    ("entropy", {}, set()),
+    ("entropy", {"candidates": 50}, {"CANDIDATES"}),
+    ("bald", {"passes": 2}, {"MC_DROPOUT"}),
+    ("entropy_ensemble", {"members": 2}, set()),
+    ("batchbald", {"passes": 2, "samples": 50}, {"MC_DROPOUT"}),
+    ("badge", {}, set()),
+    ("kcenter", {}, set()),
+    ("kmeans", {}, set()),
+    (
+        "dal",
+        {"mini_queries": 2, "epochs": 1},
+        {"DISCRIMINATOR", "DISCRIMINATOR_BATCHES", "DISCRIMINATOR_SUBSET"},
+    ),
+    ("core_gcn", {"epochs": 2, "subset": 30}, {"GCN", "GCN_DROPOUT", "GCN_SUBSET"}),
+    ("core_gcn", {"epochs": 2, "subset": 0}, {"GCN", "GCN_DROPOUT"}),
+    (
+        "hybrid",
+        {"diversity": "discriminator", "passes": 2, "discriminator_epochs": 1},
+        {"MC_DROPOUT", "HYBRID_DISCRIMINATOR"},
+    ),
+    ("albl", {}, {"ADVICE"}),
+]
+
+
+@pytest.mark.parametrize(("strategy", "options", "more"), DRAWS)
+def test_which_streams_a_round_draws_from(study_copy, monkeypatch, strategy, options, more):
+    from study import tree, write_params
+
+    from stages import settings
+    from stages.layout import Layout
+    from stages.learners import problem
+    from stages.round import Run, run_round
+    from stages.start import start
+
+    study = settings.load(
+        write_params(
+            study_copy,
+            tree(
+                strategies=["one"],
+                strategy={"one": {"use": strategy, **options}, "random": {}},
+                task__digits__epochs=1,
+            ),
+        )
+    )
+    drawn = []
+    original = problem.generator
+
+    def noted(seed, purpose, n, part):
+        assert (seed, n) == (1, 0)
+        drawn.append((purpose.name, part))
+        return original(seed, purpose, n, part)
+
+    monkeypatch.setattr(problem, "generator", noted)
+    start(study, study_copy, "digits", "one", 1)
+    run_round(Run(study, Layout(study_copy), "digits", "one", 1), 0, 1)
+    assert {name for name, _ in drawn} == COMMON | more
+    of_training = {"INITIALISATION", "BATCHES", "AUGMENTATION", "DROPOUT"}
+    members = {0, 1, 2} if "members" in options else {0}
+    for name in of_training:
+        assert sorted(part for drew, part in drawn if drew == name) == sorted(members)
+    assert all(part == 0 for name, part in drawn if name not in of_training)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from study import write_chain
 
 from stages.errors import UserError
 from stages.report import main, report
@@ -22,6 +23,7 @@ from stages.reporting import diagrams, figures, gallery, records, tables
 pytestmark = pytest.mark.filterwarnings("error")
 
 TEST_IMAGES = 1000
+DIGEST = "abc123" + 58 * "0"
 
 
 def make_settings(
@@ -62,9 +64,8 @@ def result(task, strategy, seed, n, labeled, correct):
         "test": TEST_IMAGES,
         "correct": correct,
         "accuracy": round(correct / TEST_IMAGES, 6),
-        "nll": 0.5,
+        "nll": 0.7,
         "ece": 0.04,
-        "selected": 10,
     }
 
 
@@ -86,9 +87,16 @@ def make_study(root, settings, correct=None, full=True, seals=True, manifests=Tr
                         result(task, strategy, seed, item.n, 10 + 10 * item.n, right),
                     )
                 if seals:
-                    put(
-                        root / f"splits/{task}/{strategy}/seed-{seed}/round-end.txt",
-                        f"# task: {task}\n# strategy: {strategy}\n# seed: {seed}\n",
+                    write_chain(
+                        root,
+                        [list(range(10 * n, 10 * n + 10)) for n in range(1, len(settings.rounds))],
+                        validation=[],
+                        initial=list(range(10)),
+                        rows=1437,
+                        task=task,
+                        strategy=strategy,
+                        seed=seed,
+                        data=f"digits sha256:{DIGEST}",
                     )
         if full:
             for seed in settings.seeds:
@@ -101,12 +109,14 @@ def make_study(root, settings, correct=None, full=True, seals=True, manifests=Tr
                 root / f"data/{task}/manifest.json",
                 {
                     "name": "digits",
-                    "digest": "abc123",
+                    "digest": DIGEST,
                     "source": "somewhere",
                     "license": "CC0",
                     "classes": ["0", "1"],
                     "train": 1437,
                     "test": TEST_IMAGES,
+                    "train_per_class": [719, 718],
+                    "test_per_class": [500, 500],
                 },
             )
 
@@ -247,15 +257,15 @@ def test_missing_results_are_named_and_nothing_is_written(tmp_path):
     "change, word",
     [
         ("{", "JSON"),
-        ("[]", "format"),
+        ("[]", "object"),
         ({"format": 2}, "format"),
         ({"seed": 9}, "seed is 9"),
         ({"strategy": "random"}, "strategy"),
         ({"correct": 1}, "accuracy"),
         ({"labeled": -1}, "count"),
-        ({"accuracy": float("nan")}, "fraction"),
+        ({"accuracy": float("nan")}, "NaN"),
         ({"accuracy": True}, "fraction"),
-        ({"labeled": 5}, "fewer"),
+        ({"labeled": 5}, "its chain has 20"),
     ],
 )
 def test_damaged_results_are_named(tmp_path, change, word):
@@ -409,7 +419,7 @@ def test_small_and_degenerate_studies_get_a_report(tmp_path, arguments, study, p
 
 def test_a_chain_that_stops_growing_counts_each_budget_once(tmp_path):
     settings = make_settings(strategies=("random",), seeds=(0, 1), rounds=3)
-    make_study(tmp_path, settings)
+    make_study(tmp_path, settings, seals=False)
     for seed in (0, 1):
         for n, labeled, right in ((0, 10, 400), (1, 30, 600), (2, 30, 700)):
             put(

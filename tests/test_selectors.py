@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 from sklearn.decomposition import PCA
 
 from stages.errors import UserError
@@ -272,18 +273,28 @@ def test_badge_never_writes_gradients_out():
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_kmeans_takes_one_of_each_clear_cluster(backend):
-    centres = 100 * np.eye(6)
-    x = np.concatenate([centre + points(10, 6, at) for at, centre in enumerate(centres)])
-    # Seeds that fall into one cluster each: what Lloyd finds from there is certain.
-    for seed in range(200):
-        if len(set(rng(seed).choice(60, 6, replace=False) // 10)) == 6:
-            break
-    picks = kmeans.nearest_to_centres(x, 6, rng(seed), 20, backend)
-    assert sorted(picks // 10) == list(range(6))
+    centres = 1000 * np.eye(20)
+    x = np.concatenate([centre + points(10, 20, at) for at, centre in enumerate(centres)])
+    for seed in range(25):  # of b rows drawn uniformly, some seven clusters would hold none
+        picks = kmeans.nearest_to_centres(x, 20, rng(seed), 20, backend)
+        assert sorted(picks // 10) == list(range(20))
     for pick in picks:
         members = x[pick // 10 * 10 : pick // 10 * 10 + 10]
         distances = ((members - members.mean(0)) ** 2).sum(1)
         assert pick % 10 == distances.argmin()
+
+
+def test_kmeans_starts_from_k_means_plus_plus():
+    """Of three points on a line two are drawn by the chances of Arthur and Vassilvitskii."""
+    line, seen = np.array([[0.0], [1.0], [3.0]]), np.zeros((3, 3))
+    draws = 4000
+    for seed in range(draws):
+        first, second = lloyd.plus_plus(Points.of(line), 2, rng(seed))
+        seen[first, second] += 1
+    squares = (line - line.T) ** 2
+    wanted = squares / squares.sum(1, keepdims=True) / 3
+    assert chisquare(seen[wanted > 0], draws * wanted[wanted > 0]).pvalue > 0.001
+    assert (seen[wanted == 0] == 0).all()
 
 
 def lloyd_by_loop(x: np.ndarray, centres: np.ndarray, iterations: int) -> np.ndarray:
@@ -304,7 +315,7 @@ def lloyd_by_loop(x: np.ndarray, centres: np.ndarray, iterations: int) -> np.nda
 @pytest.mark.parametrize("seed", range(3))
 def test_kmeans_is_lloyd_and_then_the_nearest_free(backend, seed):
     x = points(60, 3, seed)
-    seeds = x[np.sort(rng(seed).choice(60, 5, replace=False))]
+    seeds = x[lloyd.plus_plus(Points.of(x), 5, rng(seed))]
     centres = lloyd_by_loop(x, seeds, 4)
     wanted: list[int] = []
     for centre in centres:

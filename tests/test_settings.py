@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import math
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from study import DROP, REPO, rounds, tree, write_params
+import torch
+from study import DROP, REPO, edit, rounds, tree, write_params
 
-from stages import full, grow, prepare, settings, split, start
+from stages import datasets, full, grow, prepare, settings, split, start
+from stages import protocol as protocol_stage
 from stages import round as round_stage
+from stages.compute import configure
 from stages.errors import UserError, nearest
+from stages.models import build
 from stages.protocol import protocol
+from stages.study.data import PUBLISHED, SMALLEST, WIDTHS, Facts
 
 EXAMPLES = [REPO / "params.yaml", *sorted((REPO / "studies").glob("*.yaml"))]
 
@@ -96,7 +103,11 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
             "unknown key 'task.digits.dataset.folder'",
             ["root", "channels"],
         ),
-        ({"rounds": [{"n": 0, "nxt": "end"}]}, "'rounds.0.next' is missing", []),
+        (
+            {"rounds": [{"n": 0, "nxt": "end"}]},
+            "unknown key 'rounds.0.nxt'",
+            ["did you mean 'next'?"],
+        ),
         (
             {"rounds": [{"n": 0, "next": "end", "more": 1}]},
             "unknown key 'rounds.0.more'",
@@ -217,17 +228,17 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": "ten"}},
             "strategy.bald.passes is 'ten'",
-            ["a whole number of 2 or more", "10"],
+            ["a whole number from 2 to", "10"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": 2.5}},
             "strategy.bald.passes is 2.5",
-            ["a whole number of 2 or more"],
+            ["a whole number from 2 to"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": True}},
             "strategy.bald.passes is True",
-            ["a whole number of 2 or more"],
+            ["a whole number from 2 to"],
         ),
         (
             {"strategies": ["bald"], "strategy__bald": {"passes": -1}},
@@ -280,6 +291,283 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path, changes, begin, parts):
     assert message.startswith(begin)
     for part in parts:
         assert part in message
+
+
+SEVEN = {
+    "device": "gpu",
+    "seeds": [0, 1, 1],
+    "strategies": ["random", "entopy", "bald"],
+    "task__digits__epoch": 3,
+    "task__digits__epochs": DROP,
+    "task__digits__learning_rate": -1,
+    "task__digits__model__name": "lenet",
+    "strategy__bald": {"passes": 1},
+}
+
+
+def test_all_faults_of_a_file_are_told_together(tmp_path, capsys):
+    path = write_params(tmp_path, tree(**SEVEN))
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    assert [fault.removeprefix(f"{path}: ").split("; ")[0] for fault in raised.value.faults] == [
+        "device is 'gpu'",
+        "task.digits.learning_rate is -1",
+        "unknown key 'task.digits.epoch'",
+        "strategies: 'entopy' has no entry under 'strategy:'",
+        "seeds: 1 stands there twice",
+        "task.digits.model.name: model lenet needs images of 12 pixels or more a side",
+        "strategy.bald.passes is 1",
+    ]
+    with pytest.raises(SystemExit) as stop:
+        split.main(["--task", "digits", "--seed", "0", "--root", str(tmp_path)])
+    assert stop.value.code == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"error: {fault}" for fault in raised.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        # one misspelt key is not missing too
+        ({"task__digits__epoch": 3, "task__digits__epochs": DROP}, ["unknown key"]),
+        ({"task__digits__epoch": 3}, ["unknown key"]),
+        ({"tasks": ["digit"], "strategies": ["bald"]}, ["tasks: 'digit' has no entry"]),
+        ({"strategies": ["mixd"], "tuned": ["mixed"], "strategy__mixed": {"use": "hybrid"}},
+         ["strategies: 'mixd' has no entry"]),
+        ({"strategies": ["bald"], "strategy__bald": {"candidates": 2, "passes": "x"}},
+         ["strategy.bald.passes is 'x'"]),
+        ({"task__digits__query_size": "x", "strategy__random": {"candidates": 2}},
+         ["task.digits.query_size is 'x'"]),
+        ({"task__digits__split": 5}, ["task.digits.split is 5"]),
+        ({"task__digits__dataset": None, "task__digits__model__name": "nin"},
+         ["task.digits.dataset is None"]),
+        ({"reproducible": "of", "task__digits__amp": True}, ["reproducible is 'of'"]),
+        ({"rounds": 5}, ["rounds is 5"]),
+        ({"rounds": [{"n": 1, "next": 3}, {"n": 7, "next": "x"}]}, ["rounds.1.next is 'x'"]),
+        ({"rounds": [{"n": 1, "next": 3}, {"n": 7, "next": "end"}]}, ["rounds: entry 0 has n: 1"]),
+        ({"strategies": ["bald", "mean_std"], "task__digits__model__dropout": 0},
+         ["strategies 'bald', 'mean_std' sample by dropout"]),
+        ({"task__digits__milestones": [1, "x", 0]},
+         ["task.digits.milestones.1 is 'x'", "task.digits.milestones.2 is 0"]),
+        ({"tasks": 5, "strategies": [], "seeds": ["x"]},
+         ["tasks is 5", "seeds.0 is 'x'", "strategies is []"]),
+        ({"task__digits__split__initial": 2000, "task__digits__query_size": 5000},
+         ["task.digits.split: initial 2000 + validation 5 is larger"]),
+    ],
+)  # fmt: skip
+def test_what_follows_from_a_fault_is_not_told_again(tmp_path, changes, said):
+    path = write_params(tmp_path, tree(**changes))
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    found = [fault.removeprefix(f"{path}: ") for fault in raised.value.faults]
+    assert len(found) == len(said), found
+    assert all(one.startswith(begin) for one, begin in zip(found, said, strict=True)), found
+
+
+def test_of_very_many_faults_the_first_are_told(tmp_path):
+    path = write_params(tmp_path, tree(strategies=[f"no_{n}" for n in range(3000)]))
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    assert len(raised.value.faults) == 41
+    assert raised.value.faults[-1].endswith("more faults than are worth telling")
+    path = write_params(tmp_path, tree(seeds=["x"] * 3000))
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    assert len(raised.value.faults) == 41
+
+
+def test_faults_of_the_file_and_of_its_content_are_told_together(tmp_path):
+    path = write_params(tmp_path, tree(device="gpu"))
+    path.write_text(path.read_text().replace("batch_size: 8", "batch_size: 010\n    batch_size: 9"))
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    found = [fault.removeprefix(f"{path}: ") for fault in raised.value.faults]
+    begins = ["line ", "line ", "device is 'gpu'; did"]
+    assert all(map(str.startswith, found, begins)) and len(found) == 3, found
+    assert ": '010' means different things" in found[0] and "'batch_size' is in line " in found[1]
+
+
+HUGE = 10**400
+FOLDER = {"name": "folder", "root": "images"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        *(({f"task__digits__{key}": value}, f"task.digits.{key.replace('__', '.')} is ")
+          for key in ("epochs", "batch_size", "query_size", "split__initial", "split__validation",
+                      "learning_rate", "weight_decay", "padding", "momentum", "decay")
+          for value in (10**30, HUGE, float("inf"), float("nan"), -1, True, "1")),
+        *(({key: value}, f"{key} is ") for key in ("threads",) for value in (1025, HUGE, -1, 1.0)),
+        *(({"seeds": [value]}, "seeds.0 is ") for value in (2**63, HUGE, -1, 1.0, "0", None)),
+        *(({"report__margin": value}, "report.margin is ") for value in (1.1, HUGE, math.nan, -1)),
+        *(({"report__alpha": value}, "report.alpha is ") for value in (0, 1, math.inf, math.nan)),
+        ({"task__digits__milestones": [10**30]}, "task.digits.milestones.0 is "),
+        ({"task__digits__dataset": FOLDER | {"size": [4097, 8]}}, "task.digits.dataset.size.0 is "),
+        ({"task__digits__dataset": FOLDER | {"size": [8, HUGE]}}, "task.digits.dataset.size.1 is "),
+        ({"task__digits__dataset": FOLDER | {"size": [8]}}, "'task.digits.dataset.size.1' is m"),
+        ({"task__digits__dataset": FOLDER | {"root": ""}}, "task.digits.dataset.root is ''"),
+        ({"task__digits__dataset": FOLDER | {"root": "x" * 256}}, "task.digits.dataset.root is "),
+        ({"task__digits__dataset": FOLDER | {"root": "x/" * 3000}}, "task.digits.dataset.root is "),
+        ({"task__digits__dataset": {"name": "folder"}}, "task.digits.dataset.root must name the"),
+        ({"rounds": [{"n": 10**30, "next": "end"}]}, "rounds.0.n is "),
+        ({"rounds": [{"n": 0, "next": HUGE}]}, "rounds.0.next is "),
+        ({"seeds": list(range(20_000)), "task__digits__epochs": 1}, "1 tasks, 2 strategies, 20000"),
+        ({"strategies": ["n" * 65], "strategy": {"n" * 65: {"use": "random"}}}, "strategies: 'nnn"),
+        ({"strategies": ["CON"], "strategy": {"CON": {"use": "random"}}}, "strategies: 'CON' cann"),
+        ({"strategies": ["a", "A"], "strategy": {"a": {"use": "random"}, "A": {"use": "random"}}},
+         "strategies: 'A' and 'a' are one folder where file names ignore case"),
+        ({"strategies": ["random\n"], "strategy": {"random\n": {"use": "random"}}}, "strategies: "),
+        # settings that contradict the data, or each other
+        ({"task__digits__model__name": "nin"}, "task.digits.model.name: model nin needs images of "
+         "28 to 43 pixels a side; these have 8x8"),
+        ({"task__digits__dataset": FOLDER | {"size": [7, 9]}, "task__digits__model__name":
+          "resnet18"}, "task.digits.model.name: model resnet18 needs images of 8 pixels or more"),
+        ({"task__digits__augmentation": "crop", "task__digits__padding": 8},
+         "task.digits.padding is 8, but images are 8x8"),
+        ({"task__digits__query_size": 1000}, "task.digits: 2 selections of 1000 are 2000, larger"),
+        ({"strategies": ["kdpp"], "strategy__kdpp": {"rank": 4}}, "strategy.kdpp.rank is 4, but t"),
+        ({"strategies": ["kdpp"], "strategy__kdpp": {"kernel": "linear"},
+          "task__digits__query_size": 129}, "strategy.kdpp.kernel is 'linear', but task.digits.que"
+         "ry_size is 129 and embeddings of small_cnn have 128 numbers"),
+        ({"tuned": ["h"], "strategies": ["h"], "strategy__h": {"use": "hybrid", "alpha":
+          [n / 2000 for n in range(1, 1002)]}}, "strategy.h has 1001 combinations of candidates"),
+        ({"tuned": ["h"], "strategies": ["h"], "strategy__h": {"use": "coreset", **{key: list(
+          range(1, 1000)) for key in ("steps", "moves", "nodes", "nonzeros", "programs", "pca")}}},
+         "strategy.h has 994014980014994001 combinations of candidates; allowed: up to 1000"),
+        # code of the user's own that cannot be imported
+        ({"strategies": ["mine"], "strategy__mine": {"use": "tests.no_such:x"}}, "'tests.no_such"),
+        ({"strategies": ["mine"], "strategy__mine": {"use": "broken_syntax:x"}}, "'broken_syntax:x'"
+         ": importing 'broken_syntax' fails: SyntaxError"),
+        ({"strategies": ["mine"], "strategy__mine": {"use": "broken_exit:x"}}, "'broken_exit:x': "
+         "importing 'broken_exit' fails: SystemExit"),
+        ({"strategies": ["mine"], "strategy__mine": {"use": "broken_lookup:x"}}, "'broken_lookup:x'"
+         ": importing 'broken_lookup' fails: 'list' object has no attribute 'nothing'"),
+        ({"strategies": ["mine"], "strategy__mine": {"use": "m" * 5000 + ":x"}}, "'mmm"),
+    ],
+    ids=lambda value: str(value)[:60],
+)  # fmt: skip
+def test_numbers_beyond_any_machine_and_contradictions_are_one_line(
+    tmp_path, monkeypatch, changes, said
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken_syntax.py").write_text("x =")
+    (tmp_path / "broken_exit.py").write_text("raise SystemExit(0)")
+    (tmp_path / "broken_lookup.py").write_text("[].nothing")
+    path = write_params(tmp_path / "study", tree(**changes))
+    with pytest.raises(UserError) as raised:
+        settings.load(path)
+    assert len(raised.value.faults) == 1, raised.value.faults
+    message = raised.value.faults[0].removeprefix(f"{path}: ")
+    assert message.startswith(said), message
+    assert len(message) < 1000 and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task__digits__epochs": 10**6}, {"task__digits__batch_size": 10**9},
+        {"task__digits__learning_rate": 1000}, {"task__digits__weight_decay": 1000.0},
+        {"threads": 1024}, {"threads": 0}, {"seeds": [2**63 - 1]}, {"report__margin": 1},
+        {"task__digits__dataset": FOLDER | {"size": [4096, 4]}},
+        {"task__digits__augmentation": "crop", "task__digits__padding": 7},
+        {"task__digits__padding": 4096},
+        {"task__digits__milestones": [1, 10**6]},  # beyond the epochs it plays no part
+        {"strategies": ["kdpp"], "strategy__kdpp": {"rank": 6}},
+        {"strategies": ["n" * 64], "strategy": {"n" * 64: {"use": "random"}}},
+        {"strategies": ["_"], "strategy": {"_": {"use": "random"}}},
+        {"task__digits__dataset": FOLDER, "task__digits__query_size": 10**9},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_at_a_bound_is_allowed(tmp_path, changes):
+    settings.load(write_params(tmp_path, tree(**changes)))
+
+
+def test_reproducible_off_needs_no_quotes(tmp_path):
+    """DVC reads `off` as a word, and so do we; YAML 1.1 would make it False."""
+    path = write_params(tmp_path, tree(task__digits__amp=True, reproducible="off"))
+    path.write_text(path.read_text().replace("reproducible: 'off'", "reproducible: off"))
+    assert "reproducible: off\n" in path.read_text()
+    assert settings.load(path).reproducible == "off"
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_what_is_known_of_published_data_is_true(name, tmp_path):
+    if name == "digits":
+        images = datasets.load(settings.Dataset(name=name))
+        rows, shape = images.train_images.shape[0], images.train_images.shape[1:]
+        assert PUBLISHED[name] == Facts(rows, shape, len(images.classes))
+    else:
+        sizes = {"mnist": (60_000, (1, 28, 28)), "cifar10": (50_000, (3, 32, 32))}
+        expected = sizes.get(name, (60_000, (1, 28, 28)))  # as their authors publish them
+        assert PUBLISHED[name] == Facts(*expected, 10)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_the_widths_of_embeddings_are_those_of_the_networks(name):
+    side = SMALLEST[name]
+    network = build(settings.Model(name=name), (3, side, side), 7)
+    assert network.embedding_size == WIDTHS.get(name, 7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model__name": "lenet"}, "task.digits.model.name: model lenet needs images of 12 pixels"),
+        ({"augmentation": "crop", "padding": 8}, "task.digits.padding is 8, but images are 8x8"),
+        ({"query_size": 1430}, "task.digits.query_size is 1430, larger than the pool; allowed: up"),
+        ({"split__initial": 1438}, "task.digits.split: initial 1438 + validation 5 is larger than"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["protocol", "split"])
+def test_what_a_folder_does_not_allow_is_said_as_soon_as_it_is_prepared(
+    stage, changes, said, study_copy, capsys
+):
+    """Data whose size settings cannot know: here the digits, called a folder."""
+    changes = {f"task__digits__{key}": value for key, value in changes.items()}
+    study = tree(seeds=[5], task__digits__dataset=FOLDER)
+    write_params(study_copy, edit(study, changes))
+    arguments = ["--task", "digits", "--root", str(study_copy)]
+    if stage == "protocol":
+        found = said_by(protocol_stage.main, arguments, capsys)
+    else:
+        found = said_by(split.main, [*arguments, "--seed", "5"], capsys)
+    assert found.startswith(f"error: {said}")
+    assert not (study_copy / "data/digits/protocol.json").exists()
+    assert not (study_copy / "splits/digits/seed-5").exists()
+
+
+def test_threads_beyond_this_machine_are_refused_where_it_is_known(study_copy, capsys, monkeypatch):
+    monkeypatch.setattr("stages.machine.cores", lambda: 2)
+    study = settings.load(write_params(study_copy, tree(threads=33)))
+    with pytest.raises(UserError, match="threads is 33, but this machine has 2 cores; .* up to 32"):
+        protocol(study, study_copy, "digits")
+    with pytest.raises(UserError, match="threads is 33"):
+        configure("portable", "cpu", 33)
+    write_params(study_copy, tree(threads=32))
+    protocol(settings.load(study_copy / "params.yaml"), study_copy, "digits")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_named_by_the_first_stage_that_needs_it(study_copy, capsys):
+    write_params(study_copy, tree(device="cuda"))
+    arguments = ["--task", "digits", "--root", str(study_copy)]
+    said = said_by(protocol_stage.main, arguments, capsys)
+    assert said.startswith("error: device is 'cuda', but torch sees no CUDA device; allowed here: ")
+
+
+def test_a_package_that_is_not_there_is_named_before_any_training(study_copy, monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "faiss" else found(name)
+    )
+    study = tree(strategies=["kmeans"], strategy__kmeans={"backend": "faiss"})
+    write_params(study_copy, study)
+    arguments = ["--task", "digits", "--strategy", "kmeans", "--seed", "0"]
+    said = said_by(start.main, [*arguments, "--root", str(study_copy)], capsys)
+    assert said.startswith("error: strategy.kmeans.backend is 'faiss', which needs the package 'fa")
+    assert not (study_copy / "splits/digits/kmeans").exists()
 
 
 def test_a_task_may_be_named_like_a_word_of_the_validator(tmp_path):

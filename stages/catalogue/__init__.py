@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from stages.catalogue import bounds, diversity, hybrid, uncertainty
 from stages.catalogue.strategy import SUPERVISED, TOP, Strategy
-from stages.errors import UserError, nearest
+from stages.errors import UserError, nearest, shown
 
 __all__ = ["STRATEGIES", "SUPERVISED", "TOP", "Strategy", "bind", "complete", "find", "load"]
 
@@ -39,10 +40,10 @@ def find(name: str) -> Strategy:
     if ":" in name:
         entry = load(name)
         if not isinstance(entry, Strategy):
-            raise UserError(f"{name!r} is a {type(entry).__name__}, not a Strategy")
+            raise UserError(f"{shown(name)} is a {type(entry).__name__}, not a Strategy")
         return entry
     if name not in STRATEGIES:
-        raise UserError(f"unknown strategy {name!r}; {nearest(name, STRATEGIES)}")
+        raise UserError(f"unknown strategy {shown(name)}; {nearest(name, STRATEGIES)}")
     return STRATEGIES[name]
 
 
@@ -50,48 +51,67 @@ def load(path: str) -> Any:
     """What ``module:attribute`` names.
 
     Raises:
-        UserError: the module or the attribute does not exist.
+        UserError: the module or the attribute does not exist, or importing it fails.
     """
     module, _, attribute = path.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), attribute]):
-        raise UserError(f"{path!r} is not an import path; allowed: 'module:name'")
+        raise UserError(f"{shown(path)} is not an import path; allowed: 'module:name'")
     try:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         if error.name and not module.startswith(error.name):
             raise UserError(
-                f"{path!r} needs the package {error.name!r}, which is not installed"
+                f"{shown(path)} needs the package {error.name!r}, which is not installed"
             ) from None
-        raise UserError(f"{path!r}: there is no module {module!r}") from None
-    except AttributeError:
-        raise UserError(f"{path!r}: {module!r} has no {attribute!r}") from None
+        raise UserError(f"{shown(path)}: there is no module {shown(module)}") from None
+    except AttributeError as error:
+        if module in sys.modules:
+            raise UserError(f"{shown(path)}: {shown(module)} has no {shown(attribute)}") from None
+        raise UserError(f"{shown(path)}: importing {shown(module)} fails: {error}") from None
+    except (Exception, SystemExit) as error:  # it is a user's own code that runs
+        kind = type(error).__name__
+        raise UserError(
+            f"{shown(path)}: importing {shown(module)} fails: {kind}: {error}"
+        ) from None
 
 
 def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, Any]:
     """The settings of an entry with defaults filled in, and those of EVERYWHERE that are given.
 
     Raises:
-        UserError: an unknown key, or a value of another kind than the default's or out of bounds.
+        UserError: all unknown keys, and values of another kind than the default's or out of bounds.
     """
+    faults: list[str] = []
     for key, value in given.items():
-        if key not in entry.settings and key not in EVERYWHERE:
-            allowed = [*entry.settings, *EVERYWHERE, "use"]
-            raise UserError(f"strategy.{label}: unknown key {key!r}; {nearest(key, allowed)}")
-        default = {**EVERYWHERE, **entry.settings}[key]
-        if isinstance(default, list):
-            _check_names(f"strategy.{label}.{key}", value, entry)
-            continue
-        bounds.check(f"strategy.{label}.{key}", key, value, default, entry)
+        try:
+            _check(label, key, value, entry)
+        except UserError as error:
+            faults += error.faults
+    if faults:
+        raise UserError(*faults)
     settings = {**entry.settings, **given}
     bounds.check_order(f"strategy.{label}", settings, entry)
     return settings
+
+
+def _check(label: str, key: str, value: Any, entry: Strategy) -> None:
+    if key not in entry.settings and key not in EVERYWHERE:
+        allowed = [*entry.settings, *EVERYWHERE, "use"]
+        raise UserError(f"strategy.{label}: unknown key {shown(key)}; {nearest(key, allowed)}")
+    default = {**EVERYWHERE, **entry.settings}[key]
+    if isinstance(default, list):
+        _check_names(f"strategy.{label}.{key}", value, entry)
+    else:
+        bounds.check(f"strategy.{label}.{key}", key, value, default, entry)
 
 
 def _check_names(where: str, names: Any, entry: Strategy) -> None:
     """Raise unless ``names`` are strategies that a strategy over strategies can consult."""
     right = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
     if not right or len(set(names)) < len(names):
-        raise UserError(f"{where} is {names!r}; allowed: a list of different strategies' names")
+        raise UserError(
+            f"{where} is {shown(names)}; allowed: a list of different strategies' names"
+        )
     for name in names:
         try:
             other = find(name)

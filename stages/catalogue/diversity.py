@@ -27,7 +27,7 @@ ENTRIES: dict[str, Strategy] = {
         SUPERVISED,
         FEATURES + "embedding",
         "stages.selectors.kmeans:nearest_to_centres",
-        "Zhan et al. 2022 (KMeans)",
+        "Zhan et al. 2022 (KMeans), from k-means++ (Arthur & Vassilvitskii 2007)",
         "diversity",
         "iterations N b D",
         {"iterations": 20, "backend": "auto"},
@@ -80,6 +80,7 @@ ENTRIES: dict[str, Strategy] = {
         {"kernel": "rbf", "rank": 0, "gamma": 0.0},
         choices={"kernel": ("rbf", "linear")},
         even=("rank",),
+        drawn=("rank",),
         formula="P(S) = det(K_S) / sum over |S'| = b of det(K_S'), "
         "K_ij = exp(-gamma |x_i - x_j|^2)",
     ),

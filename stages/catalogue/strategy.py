@@ -33,7 +33,7 @@ class Strategy:
         below: what a number must stay under, in place of ``most``.
         zero: numbers that may be 0 although that is outside their bounds.
         even: numbers that must be even.
-        drawn: numbers of candidates: 0, or the size of a query or more.
+        drawn: numbers of what a query is chosen from: 0, or the size of a query or more.
         ordered: pairs of settings of which the first is at most the second.
         choices: the values of a word.
         formula: what is selected, in symbols or words.

@@ -1,16 +1,19 @@
-"""A user's own images: ``train/<class>/*`` and ``test/<class>/*``."""
+"""A user's own images: ``train/<class>/*`` and ``test/<class>/*``. docs/data.md has the rules."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from stages.datasets.images import Images
+from stages.datasets.limits import available_memory, gib
+from stages.datasets.listing import SUFFIXES, Listing, list_part, same_name, shown
+from stages.datasets.pixels import MOST_PIXELS, read_image
+from stages.datasets.summary import Reading, duplicates
 from stages.errors import UserError
 from stages.progress import progress
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 
 
 def read_folder(root: Path, size: tuple[int, int] | None, channels: int) -> Images:
@@ -21,84 +24,114 @@ def read_folder(root: Path, size: tuple[int, int] | None, channels: int) -> Imag
         channels: 3 converts to RGB, 1 to grey.
 
     Raises:
-        UserError: no such folder, no images, a class of the test set that training lacks, an
-            unreadable file, or images of different sizes.
+        UserError: no such folder, fewer than two classes, a class without training images, a
+            class of the test set that training lacks, a file that cannot be read by the rules,
+            images of different sizes, or more than fits into memory.
     """
-    classes = _classes(root / "train")
-    unknown = sorted(set(_classes(root / "test")) - set(classes))
-    if unknown:
-        raise UserError(f"{root / 'test' / unknown[0]}: this class is not under {root / 'train'}")
-    train_images, train_labels = _read_part(root / "train", classes, size, channels)
-    shape = train_images.shape[2:]
-    test_images, test_labels = _read_part(
-        root / "test", classes, size or shape, channels, size is None
-    )
+    if size is not None and size[0] * size[1] > MOST_PIXELS:
+        raise UserError(
+            f"dataset.size is [{size[0]}, {size[1]}], {size[0] * size[1]} pixels; "
+            f"allowed: up to {MOST_PIXELS}"
+        )
+    seen: dict[tuple[int, int], Path] = {}
+    parts = {name: list_part(root / name, seen) for name in ("train", "test")}
+    classes = list(parts["train"].files)
+    _check_classes(root, parts)
+    total = sum(len(files) for part in parts.values() for files in part.files.values())
+    reading = Reading(resized=size)
+    shape = None if size is None else (channels, *size)
+    arrays = []
+    for name, part in parts.items():
+        files = [path for label in classes for path in part.files.get(label, [])]
+        images = _read(files, root / name, size, channels, shape, total, reading)
+        shape = images.shape[1:]
+        counts = [len(part.files.get(label, [])) for label in classes]
+        arrays += [images, np.repeat(np.arange(len(classes), dtype=np.int64), counts)]
+    skipped = sum((part.skipped for part in parts.values()), Counter())
     return Images(
-        train_images,
-        train_labels,
-        test_images,
-        test_labels,
+        *arrays,
         tuple(classes),
         "folder",
         f"image folder {root.name}",
         "the user's own",
+        (*reading.lines(), *_left_out(skipped), *duplicates(*arrays)),
     )
 
 
-def _classes(part: Path) -> list[str]:
-    if not part.is_dir():
-        raise UserError(f"{part}: no such folder; expected train/<class>/* and test/<class>/*")
-    names = sorted(entry.name for entry in part.iterdir() if entry.is_dir())
-    if not names:
-        raise UserError(f"{part}: no class folders; expected {part.name}/<class>/*")
-    return names
+def _check_classes(root: Path, parts: dict[str, Listing]) -> None:
+    train, test = parts["train"].files, parts["test"].files
+    for name in sorted(set(test) - set(train)):
+        close = [other for other in train if same_name(other) == same_name(name)]
+        hint = f" ({close[0]!r} is, in other case or Unicode form)" if close else ""
+        raise UserError(
+            f"{shown(root / 'test' / name)}: this class is not under {shown(root / 'train')}{hint}"
+        )
+    if len(train) < 2:
+        raise UserError(
+            f"{shown(root / 'train')}: one class only ({next(iter(train))}); allowed: two or more"
+        )
+    for name, part in parts.items():
+        if not any(part.files.values()):
+            raise UserError(
+                f"{shown(root / name)}: no images; allowed endings: {', '.join(sorted(SUFFIXES))}"
+            )
+    for name, files in train.items():
+        if not files:
+            raise UserError(
+                f"{shown(root / 'train' / name)}: no images in this class; "
+                f"allowed endings: {', '.join(sorted(SUFFIXES))}"
+            )
 
 
-def _read_part(
+def _read(
+    files: list[Path],
     part: Path,
-    classes: list[str],
     size: tuple[int, int] | None,
     channels: int,
-    strict: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    files, labels = [], []
-    for label, name in enumerate(classes):
-        folder = part / name
-        found = sorted(folder.rglob("*")) if folder.is_dir() else []
-        found = [path for path in found if path.suffix.lower() in SUFFIXES]
-        files += found
-        labels += [label] * len(found)
-    if not files:
-        raise UserError(f"{part}: no images; allowed endings: {', '.join(sorted(SUFFIXES))}")
-    first = _read(files[0], None if strict else size, channels)
-    if strict and first.shape[1:] != tuple(size):
-        raise UserError(_different(files[0], first, size))
-    images = np.empty((len(files), *first.shape), np.uint8)
-    for at, path in enumerate(progress(files, f"read {part}", "image")):
-        image = _read(path, None if strict else size, channels)
-        if image.shape != first.shape:
-            raise UserError(_different(path, image, first.shape[1:]))
+    shape: tuple[int, ...] | None,
+    total: int,
+    reading: Reading,
+) -> np.ndarray:
+    """uint8 (N, C, H, W); ``shape`` is (C, H, W) if an earlier image has set it."""
+    images = None
+    for at, path in enumerate(progress(files, f"read {shown(part)}", "image")):
+        if images is None and shape is not None:
+            images = _allocate(part, len(files), total, shape)
+        image, facts = read_image(path, size, channels)
+        reading.add(facts)
+        if images is None:
+            shape = image.shape
+            images = _allocate(part, len(files), total, shape)
+        if image.shape != shape:
+            raise UserError(_different(path, image, shape[1:]))
         images[at] = image
-    return images, np.array(labels, np.int64)
+    return images
+
+
+def _allocate(part: Path, count: int, total: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Room for a part's images, if there is memory for those of both."""
+    needed, there = total * int(np.prod(shape, dtype=object)), available_memory()
+    if there is not None and needed > there:
+        raise UserError(
+            f"{shown(part.parent)}: {total} images of {shape[1]}x{shape[2]} pixels and "
+            f"{shape[0]} channels need {gib(needed)} of memory; {gib(there)} are free; set a "
+            f"smaller dataset.size"
+        )
+    try:
+        return np.empty((count, *shape), np.uint8)
+    except (MemoryError, ValueError):
+        raise UserError(f"{shown(part.parent)}: no memory for {gib(needed)}") from None
 
 
 def _different(path: Path, image: np.ndarray, expected: tuple[int, ...]) -> str:
     height, width = image.shape[1:]
     return (
-        f"{path}: {height}x{width} pixels, the others have {expected[0]}x{expected[1]}; "
+        f"{shown(path)}: {height}x{width} pixels, the others have {expected[0]}x{expected[1]}; "
         f"set dataset.size to resize them all"
     )
 
 
-def _read(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            image = image.convert("RGB" if channels == 3 else "L")
-            if size is not None:
-                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-            pixels = np.asarray(image, np.uint8)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable image ({error})") from None
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+def _left_out(skipped: Counter[str]) -> list[str]:
+    if not skipped:
+        return []
+    return ["left out: " + ", ".join(f"{reason} {n}" for reason, n in sorted(skipped.items()))]

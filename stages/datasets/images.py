@@ -1,17 +1,12 @@
-"""A data set as arrays: in memory when it is made, memory-mapped when it is used."""
+"""A data set as it is made: four arrays in memory, their digest and what describes them."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from stages.errors import UserError
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -25,6 +20,7 @@ class Images:
         train_labels, test_labels: int64, shape (N,), in 0 .. number of classes - 1.
         classes: class names, in the order of the labels.
         name, source, license: what it is, where it is from, what may be done with it.
+        notes: what reading it showed, for the person who prepares it; in no file.
     """
 
     train_images: np.ndarray
@@ -35,6 +31,7 @@ class Images:
     name: str
     source: str
     license: str
+    notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 over shapes and bytes of the four arrays, 64 hex digits."""
@@ -73,60 +70,16 @@ def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
     count = images.size // images.shape[1]
     values = np.arange(256, dtype=object)
     means, stds = [], []
+    # bincount makes eight bytes of each pixel, so a block of images at a time.
+    step = max(1, 2**22 // max(1, int(np.prod(images.shape[2:]))))
     for channel in range(images.shape[1]):
-        histogram = np.bincount(images[:, channel].reshape(-1), minlength=256).astype(object)
+        histogram = np.zeros(256, np.int64)
+        for start in range(0, len(images), step):
+            block = images[start : start + step, channel]
+            histogram += np.bincount(block.reshape(-1), minlength=256)
+        histogram = histogram.astype(object)
         first, second = int((histogram * values).sum()), int((histogram * values**2).sum())
         variance = (second * count - first * first) / (count * count)
         means.append(round(first / count / 255, 9))
         stds.append(round(variance**0.5 / 255, 9))
     return means, stds
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A data set as ``prepare`` left it: arrays memory-mapped on first use."""
-
-    folder: Path
-
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """manifest.json."""
-        path = self.folder / "manifest.json"
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise UserError(
-                f"{path}: missing; run the stage prepare (dvc repro prepare) first"
-            ) from None
-        except ValueError:
-            raise UserError(f"{path}: not valid JSON") from None
-        needed = {"name", "digest", "train", "shape", "classes", "mean", "std"}
-        if not isinstance(manifest, dict) or not needed <= manifest.keys():
-            raise UserError(f"{path}: not a manifest; run the stage prepare (dvc repro prepare)")
-        return manifest
-
-    def array(self, part: str) -> np.ndarray:
-        """One of ``train_images``, ``train_labels``, ``test_images``, ``test_labels``."""
-        path = self.folder / f"{part}.npy"
-        try:
-            # Copy-on-write: torch wants writable memory, the file stays as it is.
-            return np.load(path, mmap_mode="c", allow_pickle=False)
-        except OSError:
-            raise UserError(f"{path}: missing; run dvc repro prepare, or dvc checkout") from None
-        except (ValueError, EOFError):
-            raise UserError(f"{path}: not a whole .npy file") from None
-
-    @property
-    def identity(self) -> str:
-        """Name and content digest, as the ledger's ``data`` header has them."""
-        return f"{self.manifest['name']} sha256:{self.manifest['digest']}"
-
-    @property
-    def rows(self) -> int:
-        """Number of training rows."""
-        return int(self.manifest["train"])
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.manifest["classes"])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from stages.errors import UserError
 from stages.models.dropout import Body, Dropout
 from stages.settings import Model
+from stages.study.data import misfit
 
 
 class Network(nn.Module):
@@ -144,8 +145,6 @@ def _dropped(channels: int, maps: int, padding: int, rate: float) -> list[nn.Mod
 
 
 BODIES = {"small_cnn": _small_cnn, "lenet": _lenet, "resnet18": _resnet18, "nin": _nin}
-SMALLEST = {"small_cnn": 4, "lenet": 12, "resnet18": 8, "nin": 28, "nin_10": 32}
-LARGEST = {"nin": 43, "nin_10": 63}  # above, their last maps are larger than the classifier
 
 
 def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
@@ -154,16 +153,8 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     Raises:
         UserError: images too small, or too large, for it.
     """
-    smallest, largest = SMALLEST[model.name], LARGEST.get(model.name, math.inf)
-    if min(shape[1:]) < smallest or max(shape[1:]) > largest:
-        sizes = (
-            f"{smallest} to {largest} pixels"
-            if model.name in LARGEST
-            else f"{smallest} pixels or more"
-        )
-        raise UserError(
-            f"model {model.name} needs images of {sizes} a side; these have {shape[1]}x{shape[2]}"
-        )
+    if found := misfit(model.name, *shape[1:]):
+        raise UserError(f"model {model.name} {found}")
     with torch.random.fork_rng(
         devices=[]
     ):  # torch's own initial values are replaced: leave no trace

@@ -3,32 +3,39 @@
 import numpy as np
 import pandas as pd
 
-from stages.published import HERE, STUDIES, load
+from stages.published import STUDIES, load
+from stages.published.budgets import FULL, protocol, published_range, range_text
 from stages.published.checks import munjal_groups
 from stages.published.names import DATASETS, METHODS
 
 TRAINING_IMAGES = 50_000  # of CIFAR-10 and CIFAR-100, whose shares Munjal et al. label
 COLUMNS = [
-    "paper", "table", "strategy", "method", "measure", "labeled", "ours", "n", "published",
-    "published_std", "difference", "in_stds", "note",
+    "paper", "table", "strategy", "method", "measure", "labeled", "published_labeled", "ours", "n",
+    "published", "published_std", "difference", "in_stds", "note",
 ]  # fmt: skip
-OURS = ["strategy", "measure", "labeled", "mean", "n"]
+OURS = ["strategy", "measure", "first", "last", "mean", "n"]
 AUBC, FINAL, ACCURACY, API = "aubc", "final_accuracy", "accuracy", "api"
+OTHER_RANGE = "not comparable: taken over other labeled counts"
 
 
 def against(name: str, dataset: str, ours: pd.DataFrame) -> pd.DataFrame:
     """One study's numbers beside ours, where data set and method match.
 
+    Accuracies match at equal labeled counts only. AUBC, final accuracy and API are taken over a
+    range of budgets: over another range they are another quantity, so both stand there but neither
+    difference nor in_stds, and the note says why.
+
     Args:
         name: a key of `stages.published.STUDIES`.
         dataset: our name of the data set (a key of `names.DATASETS`; others match nothing).
-        ours: rows with OURS: strategy, measure ("aubc", "final_accuracy", "accuracy" at
-            `labeled`, "api"), labeled (NaN for measures over all budgets), mean (a fraction), n.
+        ours: rows with OURS: strategy, measure ("aubc", "final_accuracy", "accuracy", "api"),
+            first and last labeled count (the same for "accuracy"), mean (a fraction), n.
 
     Returns:
-        DataFrame with COLUMNS: fractions; difference = ours - published; in_stds = difference
-        over the published standard deviation (brought to ddof = 1), NaN where none is printed or
-        it is zero. Rows in the order of `ours`. A note says what else is known to differ.
+        DataFrame with COLUMNS: fractions; labeled and published_labeled are counts or ranges as
+        text; difference = ours - published; in_stds = difference over the published standard
+        deviation (brought to ddof = 1), NaN where none is printed or it is zero. Rows in the order
+        of `ours`. A note says what else is known to differ.
     """
     theirs = _published(name, DATASETS.get(dataset, ""))
     methods = METHODS[name]
@@ -36,18 +43,30 @@ def against(name: str, dataset: str, ours: pd.DataFrame) -> pd.DataFrame:
     if theirs.empty or mine.empty:
         return pd.DataFrame(columns=COLUMNS)
     mine["method"] = mine["strategy"].map(methods)
-    mine["labeled"] = mine["labeled"].astype("float64")
-    both = mine.merge(theirs, on=["method", "measure", "labeled"], how="inner")
+    mine["at"] = mine["last"].where(mine["measure"] == ACCURACY).astype("float64")
+    both = mine.merge(theirs, on=["method", "measure", "at"], how="inner")
     both = both.rename(columns={"mean": "ours", "mean_published": "published"})
     both["paper"] = name
-    both["difference"] = both["ours"] - both["published"]
-    spread = both["published_std"].where(both["published_std"] > 0)
-    both["in_stds"] = both["difference"] / spread
+    ranges = [
+        (row.first_, row.last) if row.measure == ACCURACY
+        else published_range(name, DATASETS[dataset], row.method)
+        for row in both.rename(columns={"first": "first_"}).itertuples()
+    ]  # fmt: skip
+    own = list(zip(both["first"], both["last"], strict=True))
+    alike = pd.Series([a == b for a, b in zip(own, ranges, strict=True)], both.index, dtype=bool)
+    both["labeled"] = [range_text(*x) for x in own]
+    both["published_labeled"] = [range_text(*x) for x in ranges]
+    both["difference"] = (both["ours"] - both["published"]).where(alike)
+    both["in_stds"] = both["difference"] / both["published_std"].where(both["published_std"] > 0)
+    both["note"] = [
+        note if same else "; ".join(filter(None, (OTHER_RANGE, note)))
+        for same, note in zip(alike, both["note"], strict=True)
+    ]
     return both[COLUMNS].reset_index(drop=True)
 
 
 def _published(name: str, dataset: str) -> pd.DataFrame:
-    """Rows with table, method, measure, labeled, mean_published, published_std, note: fractions."""
+    """Rows with table, method, measure, at, mean_published, published_std, note: fractions."""
     study, data = STUDIES[name], load(name)
     data = data[(data["dataset"] == dataset) & data["mean"].notna()]
     rows = {
@@ -58,14 +77,14 @@ def _published(name: str, dataset: str) -> pd.DataFrame:
         "hybrid": lambda own: own[own["variant"] == "baseline"].assign(measure=ACCURACY),
     }[name](data)
     if rows.empty:
-        return pd.DataFrame(columns=["method", "measure", "labeled"])
-    rows = rows.copy()
+        return pd.DataFrame(columns=["method", "measure", "at"])
+    rows = rows.rename(columns={"labeled": "at"})
     inflate = np.sqrt(study.runs / (study.runs - 1)) if study.ddof == 0 else 1.0
     rows["mean_published"] = rows["mean"] / study.unit
     rows["published_std"] = rows["std"] / study.unit * inflate
     if name == "deepalplus":
-        rows["note"] = _protocol(dataset)
-    columns = ["table", "method", "measure", "labeled", "mean_published", "published_std", "note"]
+        rows["note"] = [_protocol(dataset, method) for method in rows["method"]]
+    columns = ["table", "method", "measure", "at", "mean_published", "published_std", "note"]
     return rows[columns]
 
 
@@ -85,18 +104,17 @@ def _munjal(dataset: str) -> pd.DataFrame:
     parts = []
     for share in (0.2, 0.3, 0.4):
         part = munjal_groups(dataset, share)
-        part["labeled"] = round(share * TRAINING_IMAGES)
+        part["labeled"] = float(round(share * TRAINING_IMAGES))
         parts.append(part)
     rows = pd.concat(parts, ignore_index=True)
     tables = "S7-S11" if dataset == "CIFAR10" else "S12-S16"
-    return rows.assign(
-        table=tables, measure=ACCURACY, labeled=rows["labeled"].astype("float64"), note=""
-    )
+    return rows.assign(table=tables, measure=ACCURACY, note="")
 
 
-def _protocol(dataset: str) -> str:
-    table = pd.read_csv(HERE / "deepalplus_protocols.csv", dtype=str, keep_default_na=False)
-    row = table[table["dataset"] == dataset].iloc[0]
+def _protocol(dataset: str, method: str) -> str:
+    row = protocol(dataset)
+    if method == FULL:
+        return f"published with {row['n_epochs']} epochs"
     return (
         f"published with {row['n_initial_labeled']} labels at the start, {row['batch_b']} a round, "
         f"quota {row['quota_Q']}, {row['n_epochs']} epochs"

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from stages.errors import UserError
+from stages import yaml_input
 from stages.reporting.grid import grid, plural
 from stages.reporting.overlap import jaccards, read_indices
 from stages.reporting.revisions import resolve
@@ -106,10 +105,7 @@ def _settings(first: Study, second: Study, data: dict[str, tuple[str, str]]) -> 
     if not all(path.is_file() for path in paths):
         lines.append("- Settings cannot be compared: params.yaml is missing in one of the two.")
         return "\n".join(lines)
-    try:
-        one, other = (_flat(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in paths)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"params.yaml cannot be read: {error}") from None
+    one, other = (_flat(yaml_input.read(path)) for path in paths)
     keys = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
     lines += [
         f"- `{key}`: A {one.get(key, 'none')}, B {other.get(key, 'none')}"

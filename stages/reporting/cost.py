@@ -50,7 +50,7 @@ def report(settings, root: Path) -> str:
     """
     seconds = records.read_seconds(settings, root)
     if seconds.empty:
-        return "No times here: they lie under artifacts/, which `dvc pull` or a run brings."
+        return "No times here: a run leaves them under artifacts/, on the machine that it ran on."
     runs = len(settings.tasks) * len(settings.strategies) * len(settings.seeds)
     expected = runs * len(settings.rounds)
     table = cost_table(seconds, settings.report.baseline)

@@ -159,7 +159,7 @@ PARAGRAPHS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("literature",),
         """\
 - **Beside published numbers** nothing is tested: the difference is given in published standard
-  deviations.""",
+  deviations, of AUBC, final accuracy and API only over the same range of labeled counts.""",
     ),
     (
         (),

@@ -1,17 +1,20 @@
 """Reading the result files of a study into one tidy table, checking them on the way."""
 
 import hashlib
-import json
 from numbers import Real
 from pathlib import Path
 
 import pandas as pd
 
+from stages import ledger
+from stages.checking import records as checks
+from stages.checking.data import read_manifest
+from stages.checking.records import FULL, Data, Place
 from stages.errors import UserError
 from stages.layout import END, Layout
+from stages.reading import read_json
 from stages.statistics.measures import class_balance, group_accuracies
 
-FORMAT = 1
 COLUMNS = ["task", "strategy", "seed", "round", "labeled", "test", "correct", "accuracy"]
 # What newer result files hold as well; NaN or None where one does not.
 CALIBRATION = ["ece", "nll"]
@@ -19,69 +22,51 @@ CLASSES = ["worst_class", "balance", "ratio"]
 GROUPS = ["worst_group", "mismatch"]
 SELECTION = ["diversity", "uncertainty", "inconsistency"]
 LAST = ["per_class", "groups"]
-FULL = "full"
 NAN = float("nan")
 
 
-def parse_result(path: Path, root: Path, expected: dict) -> tuple[dict, dict]:
-    """One result file, held against what its path says: the columns, and the whole record."""
+def parse_result(path: Path, root: Path, place: Place) -> tuple[dict, dict]:
+    """One result file, held against what is known of its place: columns, and the whole record.
+
+    Raises:
+        UserError: it cannot be read or contradicts something; the first fault, file and field.
+    """
     name = path.relative_to(root).as_posix()
-    try:
-        record = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{name}: not valid JSON ({error})") from None
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise UserError(f"{name}: not a result file of format {FORMAT}")
-    for key in COLUMNS:
-        if key not in record:
-            raise UserError(f"{name}: lacks the key {key!r}")
-    for key, value in expected.items():
-        if record[key] != value:
-            raise UserError(f"{name}: {key} is {record[key]!r}, but its path says {value!r}")
-    for key in ("labeled", "test", "correct"):
-        if type(record[key]) is not int or record[key] < 0:
-            raise UserError(f"{name}: {key} is {record[key]!r}, allowed: a count")
-    accuracy = record["accuracy"]
-    if isinstance(accuracy, bool) or not isinstance(accuracy, Real) or not 0 <= accuracy <= 1:
-        raise UserError(f"{name}: accuracy is {accuracy!r}, allowed: a fraction in [0, 1]")
-    # The file rounds to six decimals; anything beyond that was edited.
-    if record["test"] < 1 or abs(record["correct"] / record["test"] - accuracy) > 1e-6:
-        raise UserError(
-            f"{name}: accuracy {accuracy} is not {record['correct']} correct of {record['test']}"
-        )
+    record, faults = checks.read(path, place, name)
+    if faults:
+        more = f" (and {len(faults) - 1} more: python -m stages.verify)" if faults[1:] else ""
+        raise UserError(faults[0] + more)
     return {key: record[key] for key in COLUMNS}, record
 
 
-def _more(record: dict, path: Path, root: Path) -> dict:
-    """The optional measures of one result file."""
-    try:
-        found = {key: _number(record.get(key)) for key in CALIBRATION}
-        right, tested = record.get("per_class_correct"), record.get("per_class_test")
-        shares = (
-            [k / n if n else NAN for k, n in zip(right, tested, strict=True)] if right else None
-        )
-        known = [share for share in shares or () if share == share]
-        found["worst_class"] = min(known, default=NAN)
-        counts = record.get("labeled_per_class")
-        found["balance"], found["ratio"] = class_balance(counts) if counts else (NAN, NAN)
-        groups = group_accuracies(record["groups"]) if record.get("groups") else {}
-        found["worst_group"] = groups.pop("worst group", NAN)
-        found["mismatch"] = groups.pop("mismatch", NAN)
-        chosen = record.get("selection") or {}
-        found |= {key: _number(chosen.get(key)) for key in SELECTION}
-        found["per_class"], found["groups"] = shares, groups or None
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        name = path.relative_to(root).as_posix()
-        raise UserError(f"{name}: a measure by class, group or selection is odd: {error}") from None
+def _more(record: dict) -> dict:
+    """The optional measures of one checked record."""
+    found = {key: float(record.get(key, NAN)) for key in CALIBRATION}
+    right, tested = record.get("per_class_correct"), record.get("per_class_test", ())
+    shares = [k / n if n else NAN for k, n in zip(right, tested, strict=True)] if right else None
+    known = [share for share in shares or () if share == share]
+    found["worst_class"] = min(known, default=NAN)
+    counts = record.get("labeled_per_class")
+    found["balance"], found["ratio"] = class_balance(counts) if counts else (NAN, NAN)
+    groups = group_accuracies(record["groups"]) if record.get("groups") else {}
+    found["worst_group"] = groups.pop("worst group", NAN)
+    found["mismatch"] = groups.pop("mismatch", NAN)
+    chosen = record.get("selection", {})
+    found |= {key: float(chosen.get(key, NAN)) for key in SELECTION}
+    found["per_class"], found["groups"] = shares, groups or None
     return found
 
 
-def _number(value) -> float:
-    if value is None:
-        return NAN
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)
+def _data(root: Path, task: str) -> Data | None:
+    """What the manifest of a task says, None where there is none."""
+    path = Layout(root).data(task) / "manifest.json"
+    return read_manifest(path) if path.exists() else None
+
+
+def _links(root: Path, task: str, strategy: str, seed: int) -> list[ledger.Link]:
+    """The links of a sealed chain, checked; [] where there is no seal."""
+    seal = Layout(root).link(task, strategy, seed, END)
+    return ledger.walk(seal).links if seal.exists() else []
 
 
 def read_rounds(settings, root: Path) -> pd.DataFrame:
@@ -101,14 +86,12 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
 
     Raises:
         UserError: for a missing file (naming the first and how many are missing), a file that is
-            damaged or contradicts its path, or labeled counts that shrink along a chain.
+            damaged or contradicts itself, its path, its chain or the manifest, a chain that is
+            not sound, or labeled counts that shrink.
     """
     layout = Layout(root)
     wanted = [
-        (
-            {"task": task, "strategy": strategy, "seed": seed, "round": item.n},
-            layout.result(task, strategy, seed, item.n),
-        )
+        ((task, strategy, seed), item.n, layout.result(task, strategy, seed, item.n))
         for task in settings.tasks
         for strategy in settings.strategies
         for seed in settings.seeds
@@ -116,23 +99,30 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
     ]
     if not wanted:
         raise UserError("nothing to report: tasks, strategies, seeds or rounds is empty")
-    missing = [path for _, path in wanted if not path.is_file()]
+    missing = [path for *_, path in wanted if not path.is_file()]
     if missing:
         raise UserError(
             f"{missing[0].relative_to(root).as_posix()} is missing "
             f"({len(missing)} of {len(wanted)} result files are): run the rounds first"
         )
     rows: list[dict] = []
-    for expected, path in wanted:
-        row, record = parse_result(path, root, expected)
+    data = {task: _data(root, task) for task in settings.tasks}
+    links: list[ledger.Link] = []
+    for run, n, path in wanted:
         before = rows[-1] if rows else None
-        if before and all(before[key] == row[key] for key in COLUMNS[:3]):
+        if before is None or tuple(before[key] for key in COLUMNS[:3]) != run:
+            before, links = None, _links(root, *run)
+        known = len(links) > n + 1
+        labeled = links[n].total if known else None
+        selected = len(links[n + 1].indices) if known else None
+        row, record = parse_result(path, root, Place(*run, n, data[run[0]], labeled, selected))
+        if before:
             if row["labeled"] < before["labeled"]:
                 name = path.relative_to(root).as_posix()
                 raise UserError(f"{name}: {row['labeled']} labeled, fewer than the round before")
             # Kept for the last round only: a hundred classes a row would fill the memory.
             before["per_class"] = before["groups"] = None
-        rows.append(row | _more(record, path, root))
+        rows.append(row | _more(record))
     columns = [*COLUMNS, *CALIBRATION, *CLASSES, *GROUPS, *SELECTION, *LAST]
     return pd.DataFrame(
         {key: pd.Series([row[key] for row in rows], dtype=_kind(key)) for key in columns}
@@ -159,12 +149,21 @@ def read_full(settings, root: Path) -> pd.DataFrame:
     """
     rows = []
     for task in settings.tasks:
+        data = _data(root, task)
         for seed in settings.seeds:
             path = Layout(root).full_result(task, seed)
             if path.is_file():
-                expected = {"task": task, "strategy": FULL, "seed": seed, "round": None}
-                rows.append(parse_result(path, root, expected)[0])
+                place = Place(task, FULL, seed, None, data, _all_rows(root, task, seed, data))
+                rows.append(parse_result(path, root, place)[0])
     return pd.DataFrame(rows, columns=COLUMNS)[["task", "seed", "labeled", "accuracy"]]
+
+
+def _all_rows(root: Path, task: str, seed: int, data: Data | None) -> int | None:
+    """Training rows without the validation set, None where it is not known."""
+    validation = Layout(root).shared_split(task, seed) / "validation.txt"
+    if data is None or not validation.exists():
+        return None
+    return data.train - len(ledger.read(validation).indices)
 
 
 def read_fingerprints(settings, root: Path) -> pd.DataFrame:
@@ -201,14 +200,7 @@ def read_manifests(settings, root: Path) -> dict[str, dict | None]:
     manifests = {}
     for task in settings.tasks:
         path = Layout(root).data(task) / "manifest.json"
-        try:
-            manifests[task] = json.loads(path.read_bytes()) if path.is_file() else None
-        except ValueError as error:
-            raise UserError(
-                f"{path.relative_to(root).as_posix()}: not valid JSON ({error})"
-            ) from None
-        if not isinstance(manifests[task], dict | None):
-            raise UserError(f"{path.relative_to(root).as_posix()}: not a JSON object")
+        manifests[task] = read_json(path) if path.exists() else None
     return manifests
 
 
@@ -230,18 +222,23 @@ def read_seconds(settings, root: Path) -> pd.DataFrame:
         for strategy in settings.strategies:
             for seed in settings.seeds:
                 for item in settings.rounds:
-                    path = Layout(root).artifacts(task, strategy, seed, item.next) / "seconds.json"
+                    path = Layout(root).seconds(task, strategy, seed, item.n)
                     if path.is_file():
                         rows.append((task, strategy, seed, item.n, *_seconds(path, root)))
     columns = ["task", "strategy", "seed", "round", "training", "selection", "evaluation"]
     return pd.DataFrame(rows, columns=columns)
 
 
+def _number(value) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
 def _seconds(path: Path, root: Path) -> tuple[float, float, float]:
     try:
-        spent = json.loads(path.read_bytes())
-        parts = {key: _number(spent.get(key, 0.0)) for key in spent}
-    except (ValueError, TypeError, AttributeError) as error:
+        parts = {key: _number(value) for key, value in read_json(path).items()}
+    except TypeError as error:
         raise UserError(f"{path.relative_to(root).as_posix()}: not seconds: {error}") from None
     chosen = parts.get("score", 0.0) + parts.get("select", 0.0)
     return parts.get("train", 0.0), chosen, parts.get("evaluate", 0.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.checking.records import Place
 from stages.errors import UserError
 from stages.layout import END, Layout
 from stages.reporting import records
@@ -74,8 +75,7 @@ def _number(path: Path) -> float:
 def _curve(run: Run, paths: list[Path], root: Path) -> tuple[list[int], list[float]]:
     found: dict[int, float] = {}
     for path in paths:
-        expected = dict(zip(("task", "strategy", "seed"), run, strict=True))
-        row, _ = records.parse_result(path, root, expected | {"round": int(_number(path))})
+        row, _ = records.parse_result(path, root, Place(*run, int(_number(path))))
         found[row["labeled"]] = row["accuracy"]
     return list(found), list(found.values())
 

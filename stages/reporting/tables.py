@@ -32,6 +32,7 @@ __all__ = [
 
 DECIMALS = {"h": 4, "t": 4, "df": 4, "statistic": 6}
 DEFAULT_DECIMALS = 6
+RANDOM = "random"
 
 
 def curve_table(rounds: pd.DataFrame) -> pd.DataFrame:
@@ -105,12 +106,14 @@ def summary_table(runs: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
     ].astype({"n": "int64"})
 
 
-def literature_table(made: dict[str, pd.DataFrame], settings) -> pd.DataFrame:
-    """Our numbers beside those of the five studies, where data set, method and budget match.
+def literature_table(made: dict[str, pd.DataFrame], full: pd.DataFrame, settings) -> pd.DataFrame:
+    """Our numbers beside those of the five studies, where data set and method match.
 
     Args:
         made: the tables summary, curve and, if there is one, improvement.
-        settings: with `tasks` and `task`.
+        full: as of `records.read_full`.
+        settings: with `tasks`, `task` and `report.baseline`: API is compared where that is random,
+            over which the published one is.
 
     Returns:
         DataFrame: task, then the columns of `stages.published.against`; empty without a match.
@@ -118,14 +121,24 @@ def literature_table(made: dict[str, pd.DataFrame], settings) -> pd.DataFrame:
     parts = []
     for task in settings.tasks:
         dataset = settings.task[task].dataset.name
-        own = made["summary"].query("task == @task")
-        rows = [(x.strategy, AUBC, np.nan, x.aubc_mean, x.n) for x in own.itertuples()]
-        rows += [(x.strategy, FINAL, np.nan, x.final_mean, x.n) for x in own.itertuples()]
         curve = made["curve"].query("task == @task")
-        rows += [(x.strategy, ACCURACY, x.labeled, x.accuracy, x.n) for x in curve.itertuples()]
-        if "improvement" in made:
+        counts = curve.groupby("strategy")["labeled"].agg(["min", "max"])
+        counts.loc[FULL_ROW] = full.loc[full["task"] == task, "labeled"].agg(["min", "max"])
+        ranges = {name: tuple(row) for name, row in counts.astype("float64").iterrows()}
+        own = made["summary"].query("task == @task")
+        rows = [(x.strategy, AUBC, *ranges[x.strategy], x.aubc_mean, x.n) for x in own.itertuples()]
+        rows += [
+            (x.strategy, FINAL, *ranges[x.strategy], x.final_mean, x.n) for x in own.itertuples()
+        ]
+        rows += [
+            (x.strategy, ACCURACY, x.labeled, x.labeled, x.accuracy, x.n)
+            for x in curve.itertuples()
+        ]
+        if "improvement" in made and settings.report.baseline == RANDOM:
             gains = made["improvement"].query("task == @task")
-            rows += [(x.strategy, API, np.nan, x.api_mean, x.n) for x in gains.itertuples()]
+            rows += [
+                (x.strategy, API, *ranges[x.strategy], x.api_mean, x.n) for x in gains.itertuples()
+            ]
         ours = pd.DataFrame(rows, columns=OURS).dropna(subset="mean")
         for name in STUDIES:
             part = against(name, dataset, ours)
@@ -237,7 +250,7 @@ def build(
         **ranked.rank_tables(runs, means, tasks, alpha),
         "bootstrap": tested.bootstrap_table(runs, tasks, alpha),
         "seeds_needed": tested.planning_table(runs, tasks, baseline, alpha),
-        "literature": literature_table(made, settings),
+        "literature": literature_table(made, full, settings),
     }
     return made | {name: table for name, table in rest.items() if len(table)}
 

@@ -120,7 +120,8 @@ TITLES: dict[str, tuple[str, str]] = {
     "friedman": (
         "Do the mean ranks differ? Friedman",
         "On AUBC; blocks are tasks, or the seeds of one task; the verdict is by the F form of Iman "
-        "and Davenport; cd: Nemenyi's critical difference. Assumes independent blocks.",
+        "and Davenport, by exact probability where all blocks agree and F is infinite; cd: "
+        "Nemenyi's critical difference. Assumes independent blocks.",
     ),
     "mean_ranks": (
         "Mean ranks",
@@ -139,12 +140,15 @@ TITLES: dict[str, tuple[str, str]] = {
         "Seeds needed",
         "Runs a strategy with which Welch's two-sided t test sees the observed difference from the "
         "baseline in AUBC with power 0.8, and the least difference that the present number sees. "
-        "Assumes normal runs with the observed deviations, which few seeds give roughly.",
+        "Assumes normal runs with the observed deviations, which few seeds give roughly, and known "
+        "degrees of freedom: below five runs a strategy it is a rough guide.",
     ),
     "literature": (
         "Beside published numbers",
-        "Where data set, method and budget match; in_stds is the difference in published standard "
-        "deviations (brought to ddof = 1). Training settings may differ: see the note.",
+        "Where data set and method match, accuracies at equal labeled counts; in_stds is the "
+        "difference in published standard deviations (brought to ddof = 1). AUBC, final accuracy "
+        "and API over another range of labeled counts are not comparable: no difference is given. "
+        "Training settings may differ: see the note.",
     ),
     "fingerprints": ("Fingerprints of the runs", "SHA-256 of the seal of each chain."),
 }

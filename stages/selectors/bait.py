@@ -10,8 +10,11 @@ from stages.selectors.bait_lazy import Forward
 from stages.selectors.fisher import Fisher, State, best
 
 GIB = 2**30
+# Trace of the information of one image over the regularisation. Gains lose its square in bits of
+# float64 (2^-53 1e12 = 1e-4 is left); below the least they are too small for float64 at all.
+LARGEST, LEAST = 1e6, 1e-60
 
-__all__ = ["Fisher", "check_memory", "forward_backward"]
+__all__ = ["Fisher", "check_memory", "check_scale", "forward_backward"]
 
 
 def forward_backward(
@@ -43,7 +46,8 @@ def forward_backward(
         memory: GiB that the matrices may take.
 
     Raises:
-        UserError: a number is not finite, b is larger than N, or more memory is needed.
+        UserError: a number is not finite, b is larger than N, more memory is needed, or the
+            embeddings are too large, or too small, for the regularisation.
     """
     features, chances = (np.asarray(part, np.float64) for part in scored[:2])
     count, (classes, size) = len(features), (chances.shape[1], features.shape[1])
@@ -52,6 +56,7 @@ def forward_backward(
     if not all(np.isfinite(part).all() for part in scored):
         raise UserError("an embedding or a probability is not a finite number")
     check_memory(count, classes, size, memory)
+    check_scale(scored, regularisation)
     state = State.of(features, chances, scored, regularisation)
     order = rng.permutation(count)  # ties go to the first of a random order
     search = Forward(state, order)
@@ -83,3 +88,28 @@ def check_memory(count: int, classes: int, size: int, memory: float) -> None:
             f"bait needs {needed:.1f} GiB for {count} candidates, {classes} classes and embeddings "
             f"of {size}, but memory is {memory}; set fisher: binary, candidates, or memory"
         )
+
+
+def check_scale(scored: Fisher, regularisation: float) -> None:
+    """Raise unless tr I(x) = |x|^2 tr(diag p - p p^T) is in proportion to the regularisation.
+
+    Raises:
+        UserError: the largest is more than LARGEST times the regularisation, or less than LEAST.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        largest = max(_largest(*scored[:2]), _largest(*scored[2:]))
+        share = np.float64(largest) / regularisation
+    if largest and not LEAST <= share <= LARGEST:
+        raise UserError(
+            f"bait: the largest |x|^2 tr(diag p - p p^T) of an embedding x is {largest:.3g}, "
+            f"{share:.3g} times regularisation ({regularisation:g}); allowed: {LEAST:g} to "
+            f"{LARGEST:g} times: a regularisation from {largest / LARGEST:.3g} to "
+            f"{largest / LEAST:.3g}"
+        )
+
+
+def _largest(features: np.ndarray, chances: np.ndarray) -> float:
+    """The largest tr I(x), 0 of no rows."""
+    traces = (chances * (1 - chances)).sum(1, dtype=np.float64)
+    traces *= np.einsum("nd,nd->n", features, features, dtype=np.float64)
+    return float(traces.max(initial=0))

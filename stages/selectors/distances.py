@@ -157,21 +157,28 @@ def within(points: Points, others: Points, limit: float) -> np.ndarray:
     return result
 
 
-def nearest(points: Points, others: Points) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    points: Points, others: Points, known: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Of each point the nearest other, of equally near ones the first; and how far it is.
+
+    Args:
+        known: squared distances, shape (N,): others that are farther need not be found.
 
     Returns:
         positions, int64, shape (N,); squared distances, float64, shape (N,). -1 and infinity where
-        there are no others.
+        there is none.
     """
     own, least = np.full(len(points), -1), np.full(len(points), np.inf)
     if not len(others):
         return own, least
     for part in pieces(len(points), len(others)):
         some = points[part]
-        values = some.rough(others)
+        values, off = some.rough(others), some.off()
         place = values.argmin(1)
-        limit = values[np.arange(len(some)), place] + 2 * (some.off() + others.off()[place])
+        limit = values[np.arange(len(some)), place] + 2 * (off + others.off()[place])
+        if known is not None:
+            limit = np.minimum(limit, known[part] - some.norms + off)
         open_ = np.flatnonzero(values <= limit.astype(np.float32)[:, None])
         if len(open_) > MANY * values.size + len(some):
             exact = squared(some, others)
@@ -181,7 +188,8 @@ def nearest(points: Points, others: Points) -> tuple[np.ndarray, np.ndarray]:
             distances = of_pairs(some, others, at, to)
             first = np.lexsort((to, distances, at))
             first = first[np.flatnonzero(np.diff(at, prepend=-1))]
-            own[part], least[part] = to[first], distances[first]
+            own[part.start + at[first]] = to[first]
+            least[part.start + at[first]] = distances[first]
     return own, least
 
 

@@ -24,14 +24,17 @@ def nearest_to_centres(
 ) -> np.ndarray:
     """Cluster ``features`` (N, D) into b and take the nearest free candidate of each.
 
+    All backends run Lloyd's algorithm from the same b rows, k-means++ (Arthur & Vassilvitskii
+    2007): each drawn in proportion to its squared distance to those before. scikit-learn's default,
+    with which Zhan et al. 2022 cluster, tries 2 + log b such draws each time and keeps the best.
+
     Args:
         iterations: of Lloyd's algorithm at most.
         backend: ``exact`` (:mod:`stages.selectors.lloyd`: the same picks on every processor),
             ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of the
             features), or ``auto``: faiss where the features are float32 and there is a GPU, else
-            exact, the fastest on a CPU. All run Lloyd's algorithm from the same b rows, which
-            ``rng`` draws; a cluster that loses all its points stays where it is (exact, scipy) or
-            starts anew (faiss, sklearn).
+            exact, the fastest on a CPU. A cluster that loses all its points stays where it is
+            (exact, scipy) or starts anew (faiss, sklearn).
 
     Raises:
         UserError: a feature is not finite, b is larger than N, or an unknown backend.
@@ -42,8 +45,8 @@ def nearest_to_centres(
         raise UserError(f"cannot take {b} of {len(features)} candidates")
     if backend == "auto":
         backend = "faiss" if features.dtype != np.float64 and _gpus() else "exact"
-    seeds = np.sort(rng.choice(len(features), b, replace=False))
     points = Points.of(features)
+    seeds = lloyd.plus_plus(points, b, rng)
     if backend == "exact":
         centres = lloyd.centres_from(points, seeds, iterations)
     else:

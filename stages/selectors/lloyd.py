@@ -44,8 +44,16 @@ def kmeans(
     return state.centres, state.own
 
 
-def plus_plus(points: Points, k: int, rng: np.random.Generator, weights: np.ndarray) -> np.ndarray:
-    """Rows drawn by weight times squared distance to the rows drawn before, int64, shape (k,)."""
+def plus_plus(
+    points: Points, k: int, rng: np.random.Generator, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """k-means++: rows drawn by squared distance to those drawn before, int64, shape (k,).
+
+    Args:
+        k: 1 to N.
+        weights: 0 or more, shape (N,), times which the distances count; None: all alike.
+    """
+    weights = np.ones(len(points)) if weights is None else weights
     cumulated = np.cumsum(weights)
     first = int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"))
     return seeding.draw(_Spread(points), len(points), k, first, rng, weights)
@@ -57,11 +65,15 @@ class _Spread:
     def __init__(self, points: Points) -> None:
         self.points = points
 
-    def approach(self, nearest: np.ndarray, picks: np.ndarray) -> None:
-        """Lower ``nearest`` (N,) to the squared distances to ``picks``, in place."""
-        for part in blocks(len(nearest), BLOCK):
-            reach = squared(self.points[part], self.points[picks]).min(1)
-            np.minimum(nearest[part], reach, out=nearest[part])
+    def approach(self, reach: np.ndarray, picks: np.ndarray) -> None:
+        """Lower ``reach`` (N,) to the squared distances to ``picks``, in place."""
+        others = self.points[picks]
+
+        def lower(part: slice) -> None:
+            _, found = nearest(self.points[part], others, reach[part])
+            np.minimum(reach[part], found, out=reach[part])
+
+        in_threads(lower, blocks(len(reach), SPAN))
 
     def between(self, rows: np.ndarray) -> np.ndarray:
         """Squared distances among ``rows``, shape (R, R)."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special, stats
 
+from stages.statistics.finite import computed, deviations, finite
+
 LEAST_LILLIEFORS = 5
 NOT_COMPUTABLE = (float("nan"), float("nan"))
 
@@ -18,13 +20,18 @@ def shapiro_wilk(values) -> tuple[float, float]:
         values: (n,) floats.
 
     Returns:
-        (W, p); (NaN, NaN) for fewer than three values or values that are all equal.
+        (W, p); (NaN, NaN), undefined, for fewer than three values or values that are all equal.
+
+    Raises:
+        ValueError: for a value that is not finite.
     """
-    x = np.asarray(values, dtype=np.float64)
+    x = finite(values, "values")
     if x.size < 3 or np.ptp(x) == 0:
         return NOT_COMPUTABLE
-    result = stats.shapiro(x)
-    return float(result.statistic), float(result.pvalue)
+    # W has no unit, yet a range below 1e-19 counts as none: a power of two changes no digit.
+    _, exponent = np.frexp(computed(x.max() / 2 - x.min() / 2, "the range"))
+    result = stats.shapiro(np.ldexp(x, -exponent))
+    return computed((float(result.statistic), float(result.pvalue)), "Shapiro-Wilk's test")
 
 
 def kolmogorov_smirnov(values) -> tuple[float, float]:
@@ -40,13 +47,17 @@ def kolmogorov_smirnov(values) -> tuple[float, float]:
         values: (n,) floats.
 
     Returns:
-        (D, p); (NaN, NaN) for fewer than five values or values that are all equal.
+        (D, p); (NaN, NaN), undefined, for fewer than five values or values that are all equal.
+
+    Raises:
+        ValueError: for a value that is not finite.
     """
-    x = np.sort(np.asarray(values, dtype=np.float64))
+    x = np.sort(finite(values, "values"))
     n = x.size
     if n < LEAST_LILLIEFORS or np.ptp(x) == 0:
         return NOT_COMPUTABLE
-    cdf = special.ndtr((x - x.mean()) / x.std(ddof=1))
+    with np.errstate(all="ignore"):
+        cdf = computed(special.ndtr((x - x.mean()) / x.std(ddof=1)), "Lilliefors' test")
     steps = np.arange(n + 1) / n
     d = float(max((steps[1:] - cdf).max(), (cdf - steps[:-1]).max()))
     scaled, size = (d, n) if n <= 100 else (d * (n / 100) ** 0.49, 100)
@@ -92,16 +103,20 @@ def brown_forsythe(groups: Sequence) -> tuple[float, float]:
     Returns:
         (W, p); (NaN, NaN) for fewer than two groups, a group of fewer than three values (two
         values always lie equally far from their median), or no spread of z within any group.
+
+    Raises:
+        ValueError: for a value that is not finite.
     """
-    samples = [np.asarray(group, dtype=np.float64) for group in groups]
+    samples = [finite(group, "values") for group in groups]
     if len(samples) < 2 or min(sample.size for sample in samples) < 3:
         return NOT_COMPUTABLE
     distances = [np.abs(sample - np.median(sample)) for sample in samples]
     # Differences of equal spacings are float noise, not spread.
     if max(float(np.ptp(z)) for z in distances) < 1e-12:
         return NOT_COMPUTABLE
-    result = stats.levene(*samples, center="median")
-    return float(result.statistic), float(result.pvalue)
+    with np.errstate(all="ignore"):
+        result = stats.levene(*samples, center="median")
+    return computed((float(result.statistic), float(result.pvalue)), "Levene's test")
 
 
 def bartlett_from_summary(stds, counts) -> tuple[float, float]:
@@ -120,13 +135,18 @@ def bartlett_from_summary(stds, counts) -> tuple[float, float]:
 
     Returns:
         (B, p); (NaN, NaN) for fewer than two groups, a count below two or a deviation of zero.
+
+    Raises:
+        ValueError: for a negative deviation or one that is not finite.
     """
-    variances = np.asarray(stds, dtype=np.float64) ** 2
-    f = np.asarray(counts, dtype=np.float64) - 1
-    if variances.size < 2 or f.min() < 1 or not (variances > 0).all():
+    f = finite(counts, "counts") - 1
+    stds = deviations(stds, counts)
+    if stds.size < 2 or f.min() < 1 or not (stds > 0).all():
         return NOT_COMPUTABLE
+    # The statistic has no unit: in units of the largest deviation no square overflows.
+    variances = (stds / stds.max()) ** 2
     pooled = (f * variances).sum() / f.sum()
-    b = f.sum() * np.log(pooled) - (f * np.log(variances)).sum()
+    b = f.sum() * np.log(pooled) - 2 * (f * np.log(stds / stds.max())).sum()
     b /= 1 + ((1 / f).sum() - 1 / f.sum()) / (3 * (f.size - 1))
-    b = max(float(b), 0.0)
+    b = max(computed(float(b), "Bartlett's test"), 0.0)
     return b, float(stats.chi2.sf(b, f.size - 1))

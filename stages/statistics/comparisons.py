@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stages.statistics.effects import hedges
+from stages.statistics.finite import computed, deviations, finite, level, means_of
 from stages.statistics.measures import describe
 from stages.statistics.omnibus import kruskal_wallis
 from stages.statistics.studentized import critical_of_pairs, tail
@@ -74,13 +75,15 @@ def games_howell_from_summary(
         standard error is 0 and t, df, p and the intervals are NaN; `reason` says which it is.
 
     Raises:
-        ValueError: for lengths that differ, repeated names or an unknown baseline.
+        ValueError: for lengths that differ, repeated names, an unknown baseline, a mean, deviation
+            or count that is not finite (of a group with that many values), a negative deviation.
+        FloatingPointError: for a result that cannot be computed.
     """
-    names = list(names)
-    means, stds = np.asarray(means, dtype=np.float64), np.asarray(stds, dtype=np.float64)
-    counts = np.asarray(counts, dtype=np.int64)
-    if not len(names) == means.size == stds.size == counts.size:
+    names, alpha = list(names), level(alpha)
+    counts = finite(counts, "counts").astype(np.int64)
+    if not len(names) == np.size(means) == np.size(stds) == counts.size:
         raise ValueError("names, means, stds and counts must have one length")
+    means, stds = means_of(means, counts), deviations(stds, counts)
     if len(set(names)) != len(names):
         raise ValueError("names must differ")
     if baseline is None:
@@ -92,22 +95,28 @@ def games_howell_from_summary(
         raise ValueError(f"baseline {baseline!r} is none of the groups")
     i, j = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     usable = counts >= 2
-    variance = np.where(usable, stds**2 / np.maximum(counts, 1), NAN)
-    total = variance[i] + variance[j]
-    difference = means[i] - means[j]
+    with np.errstate(over="ignore"):
+        difference = means[i] - means[j]
+    computed(difference[(counts[i] > 0) & (counts[j] > 0)], "a difference of means")
     t, df, p, low, high = (np.full(len(pairs), NAN) for _ in range(5))
-    ok = np.isfinite(difference) & (total > 0)
+    error = stds[i] + stds[j]  # 0 or NaN where the standard error is
+    ok = error > 0
     a, b = i[ok], j[ok]
-    t[ok] = difference[ok] / np.sqrt(total[ok])
-    # Shares of the summed variance avoid the underflow that squares of tiny variances meet.
-    share_a, share_b = variance[a] / total[ok], variance[b] / total[ok]
-    df[ok] = 1 / (share_a**2 / (counts[a] - 1) + share_b**2 / (counts[b] - 1))
+    # In units of the larger deviation no square overflows or vanishes.
+    unit = np.maximum(stds[a], stds[b])
+    share_a, share_b = (stds[a] / unit) ** 2 / counts[a], (stds[b] / unit) ** 2 / counts[b]
+    total = share_a + share_b
+    error[ok] = unit * np.sqrt(total)
+    df[ok] = 1 / ((share_a / total) ** 2 / (counts[a] - 1)
+                  + (share_b / total) ** 2 / (counts[b] - 1))  # fmt: skip
     k = int(usable.sum())
     if ok.any():
-        p[ok] = tail(np.abs(t[ok]) * np.sqrt(2), k, df[ok])
+        with np.errstate(over="ignore", divide="ignore"):
+            t[ok] = computed(difference[ok] / error[ok], "Games-Howell's t")
+        p[ok] = computed(tail(np.abs(t[ok]) * np.sqrt(2), k, df[ok]), "Games-Howell's p")
         if interval:
-            q = critical_of_pairs(float(alpha), k, df[ok], counts[usable])
-            half = q * np.sqrt(total[ok] / 2)
+            q = critical_of_pairs(alpha, k, df[ok], counts[usable])
+            half = computed(q * error[ok] / np.sqrt(2), "Games-Howell's interval")
             low[ok], high[ok] = difference[ok] - half, difference[ok] + half
     columns = [
         [names[x] for x in i],
@@ -115,7 +124,7 @@ def games_howell_from_summary(
         counts[i],
         counts[j],
         difference,
-        np.sqrt(total),
+        error,
         t,
         df,
         p,
@@ -162,9 +171,17 @@ def verdict(difference: float, standard_error: float, p: float, alpha: float) ->
     Returns:
         "better", "worse", "undetermined" (also for two groups without any variance and with
         equal means) or "n/a".
+
+    Raises:
+        ValueError: for a p value outside [0, 1], or a p value without a finite difference and
+            standard error.
     """
+    level(alpha)
     if np.isnan(p):
         return UNDETERMINED if standard_error == 0 and difference == 0 else NOT_AVAILABLE
+    if not 0 <= p <= 1:
+        raise ValueError(f"p is {p}, allowed: 0 to 1")
+    finite([difference, standard_error], "difference and standard error")
     if p >= alpha:
         return UNDETERMINED
     return BETTER if difference > 0 else WORSE

@@ -3,8 +3,20 @@
 import numpy as np
 from scipy import special
 
+from stages.statistics.finite import (
+    computed,
+    deviations,
+    finite,
+    finite_or_missing,
+    level,
+    means_of,
+)
+
 NAN = float("nan")
 MOST_SEEDS = 10_000
+REACH = 9.0  # a normal value lies beyond it with probability 2e-19
+EDGE = 1e-17  # probability left out at each end of the scale
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(128)
 
 
 def hedges(means, stds, counts, i, j, alpha: float = 0.05) -> tuple[np.ndarray, ...]:
@@ -27,21 +39,30 @@ def hedges(means, stds, counts, i, j, alpha: float = 0.05) -> tuple[np.ndarray, 
     Returns:
         (g, low, high), each (pairs,); NaN for groups of fewer than two values or if both
         deviations are zero.
+
+    Raises:
+        ValueError: for a mean or deviation that is not finite, or a negative deviation.
+        FloatingPointError: for an effect that cannot be computed.
     """
-    means, stds = np.asarray(means, np.float64), np.asarray(stds, np.float64)
-    counts = np.asarray(counts, np.float64)
+    counts = finite(counts, "counts")
+    means, stds = means_of(means, counts), deviations(stds, counts)
+    alpha = level(alpha)
     n_i, n_j = counts[i], counts[j]
-    v_i, v_j = stds[i] ** 2, stds[j] ** 2
-    pooled = (v_i + v_j) / 2
-    ok = (n_i >= 2) & (n_j >= 2) & (pooled > 0)
+    # In units of the larger deviation no square overflows or vanishes.
+    unit = np.fmax(stds[i], stds[j])
+    ok = (n_i >= 2) & (n_j >= 2) & (unit > 0)
     g, low, high = (np.full(ok.shape, NAN) for _ in range(3))
-    n_i, n_j, pooled = n_i[ok], n_j[ok], pooled[ok]
-    share_i, share_j = v_i[ok] / pooled, v_j[ok] / pooled
-    d = (means[i][ok] - means[j][ok]) / np.sqrt(pooled)
-    variance = d**2 * (share_i**2 / (n_i - 1) + share_j**2 / (n_j - 1)) / 8
+    i, j, n_i, n_j, unit = np.asarray(i)[ok], np.asarray(j)[ok], n_i[ok], n_j[ok], unit[ok]
+    v_i, v_j = (stds[i] / unit) ** 2, (stds[j] / unit) ** 2
+    pooled = (v_i + v_j) / 2
+    share_i, share_j = v_i / pooled, v_j / pooled
+    with np.errstate(over="ignore"):
+        d = (means[i] - means[j]) / unit / np.sqrt(pooled)
+        variance = d**2 * (share_i**2 / (n_i - 1) + share_j**2 / (n_j - 1)) / 8
     variance += share_i / (n_i - 1) + share_j / (n_j - 1)
+    computed(variance, "the variance of Hedges' g")
     correction = 1 - 3 / (4 * (n_i + n_j) - 9)
-    half = special.ndtri(1 - alpha / 2) * np.sqrt(variance)
+    half = -special.ndtri(alpha / 2) * np.sqrt(variance)
     g[ok], low[ok], high[ok] = (correction * x for x in (d, d - half, d + half))
     return g, low, high
 
@@ -54,25 +75,66 @@ def welch_power(difference, std_a, std_b, n, alpha: float = 0.05) -> np.ndarray:
 
         power = P(|T| > t_(1 - alpha/2, nu)).
 
-    Assumes normal groups with these deviations.
+    Assumes normal groups with these deviations. nu is taken as known, while the test estimates it
+    anew each time: the power that simulated tests have differs by up to 0.33 with two runs each,
+    0.10 with three and 0.02 with five (most where the deviations are alike).
 
     Args:
-        difference, std_a, std_b, n: floats or arrays of one shape; not both deviations 0.
+        difference, std_a, std_b, n: floats or arrays of one shape; n at least 2, deviations not
+            negative and not both 0.
         alpha: level of the test.
 
     Returns:
-        Array of powers in [0, 1].
+        Array of powers in [0, 1], right to 1e-9.
+
+    Raises:
+        ValueError: for other arguments, among them any that is not finite.
+        FloatingPointError: for a power that cannot be computed.
     """
-    difference, a, b, n = (np.asarray(x, np.float64) for x in (difference, std_a, std_b, n))
+    names = ("difference", "std_a", "std_b", "n")
+    values = (finite(x, name) for x, name in zip((difference, std_a, std_b, n), names, strict=True))
+    difference, a, b, n = np.broadcast_arrays(*values)
+    if (np.minimum(a, b) < 0).any() or (np.maximum(a, b) == 0).any():
+        raise ValueError("std_a and std_b must not be negative, nor both 0")
+    if (n < 2).any():
+        raise ValueError("n must be at least 2")
     largest = np.maximum(a, b)
     va, vb = (a / largest) ** 2, (b / largest) ** 2
     df = (n - 1) * (va + vb) ** 2 / (va**2 + vb**2)
-    shift = np.abs(difference) / largest / np.sqrt((va + vb) / n)
-    bound = special.stdtrit(df, 1 - alpha / 2)
-    # Beyond a shift of 30 the noncentral distribution lies above any bound met here.
-    near = np.minimum(shift, 30 + bound)
-    power = 1 - special.nctdtr(df, near, bound) + special.nctdtr(df, near, -bound)
-    return np.clip(np.nan_to_num(power, nan=1.0), 0.0, 1.0)
+    with np.errstate(over="ignore"):  # a difference beyond all bounds has power 1
+        shift = np.abs(difference) / largest / np.sqrt((va + vb) / n)
+    return _beyond(shift, df, -special.stdtrit(df, level(alpha) / 2))
+
+
+def _beyond(shift: np.ndarray, df: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """P(|T| > bound) of the noncentral t distribution.
+
+    Series for it fail at few degrees of freedom (NaN in SciPy's `nctdtr` and `nct`). T is
+    (Z + shift)/S with Z normal and df S^2 chi^2, so
+
+        P(|T| > bound) = integral of phi(z) P(S < |z + shift| / bound) dz,
+
+    smooth but at z = -shift: the half-lines beyond it are added up, and Gauss-Legendre rules are
+    set where S rises from 0 to 1 and on both sides of it.
+
+    Args:
+        shift, df, bound: arrays of one shape, not negative.
+    """
+    half = df / 2
+    ends = [np.sqrt(special.gammaincinv(half, EDGE) / half),
+            np.sqrt(special.gammainccinv(half, EDGE) / half)]  # fmt: skip
+    start = np.maximum(-shift, -REACH)
+    rise = [np.clip(bound * end - shift, start, REACH) for end in ends]
+    total = np.zeros(shift.shape)
+    for left, right in ((start, rise[0]), rise, (rise[1], np.full(shift.shape, REACH))):
+        middle, width = (left + right) / 2, (right - left) / 2
+        z = middle[..., None] + width[..., None] * NODES
+        density = np.exp(-(z**2) / 2) + np.exp(-((z + 2 * shift[..., None]) ** 2) / 2)
+        ratio = np.maximum(z + shift[..., None], 0) / bound[..., None]
+        with np.errstate(over="ignore"):
+            below = special.gammainc(half[..., None], half[..., None] * ratio**2)
+        total += (density * below) @ WEIGHTS * width
+    return np.clip(computed(total / np.sqrt(2 * np.pi), "the power"), 0.0, 1.0)
 
 
 def seeds_needed(
@@ -81,18 +143,25 @@ def seeds_needed(
     """Fewest runs a strategy with which Welch's t test sees a difference.
 
     Args:
-        difference: between the two means; std_a, std_b: deviations in the same unit.
+        difference: between the two means; std_a, std_b: deviations in the same unit, NaN for the
+            undefined one of a single run.
         alpha: level of the test; power: probability to see the difference.
 
     Returns:
         (n, "") or (None, reason).
+
+    Raises:
+        ValueError: for a difference that is not finite, a deviation that is infinite or negative,
+            or a level or power outside (0, 1).
     """
-    values = (difference, std_a, std_b)
-    if not all(np.isfinite(values)):
+    finite(difference, "difference")
+    stds = finite_or_missing([std_a, std_b], "deviation")
+    _probability(power)
+    if np.isnan(stds).any():
         return None, "no deviation from one run"
     if difference == 0:
         return None, "there is no difference to see"
-    if std_a == 0 and std_b == 0:
+    if not stds.any():
         return None, "neither strategy has any variance"
 
     def enough(n: int) -> bool:
@@ -114,14 +183,28 @@ def difference_seen(
 ) -> float:
     """Smallest difference of means that Welch's t test with n runs each sees with this power.
 
+    Args:
+        std_a, std_b: deviations, NaN for the undefined one of a single run.
+        n: runs of each strategy.
+        alpha: level of the test; power: at least alpha, which a difference of 0 has.
+
     Returns:
-        A float in the unit of the deviations; NaN for n < 2 or two deviations of zero.
+        A float in the unit of the deviations; NaN, undefined, for n < 2, the deviation of a single
+        run or two deviations of zero.
+
+    Raises:
+        ValueError: for a deviation that is infinite or negative, or a level or power outside
+            (0, 1).
+        FloatingPointError: for a difference too large for a float.
     """
-    if n < 2 or not np.isfinite([std_a, std_b]).all() or max(std_a, std_b) == 0:
+    stds = finite_or_missing([std_a, std_b], "deviation")
+    _probability(power)
+    level(alpha)
+    if n < 2 or np.isnan(stds).any() or not stds.any():
         return NAN
-    low, high = 0.0, max(std_a, std_b)
+    low, high = 0.0, float(stds.max())
     while welch_power(high, std_a, std_b, n, alpha) < power:
-        low, high = high, 2 * high
+        low, high = high, computed(2 * high, "the difference seen")
     for _ in range(60):
         middle = (low + high) / 2
         if welch_power(middle, std_a, std_b, n, alpha) < power:
@@ -129,3 +212,8 @@ def difference_seen(
         else:
             high = middle
     return high
+
+
+def _probability(power: float) -> None:
+    if not 0 < power < 1:
+        raise ValueError(f"power is {power}, allowed: more than 0 and less than 1")

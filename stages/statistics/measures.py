@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from stages.statistics.finite import computed, finite, finite_or_missing
+
 
 def aubc(labeled, accuracy) -> float:
     """Area under the accuracy-budget curve, as a mean accuracy over the budget range.
@@ -24,10 +26,10 @@ def aubc(labeled, accuracy) -> float:
         A float in [0, 1]; with a single budget, the accuracy at that budget.
 
     Raises:
-        ValueError: for no rounds, lengths that differ, or counts that do not increase.
+        ValueError: for no rounds, lengths that differ, counts that do not increase, or a count or
+            accuracy that is not finite.
     """
-    x = np.asarray(labeled, dtype=np.float64)
-    y = np.asarray(accuracy, dtype=np.float64)
+    x, y = finite(labeled, "labeled"), finite(accuracy, "accuracy")
     if x.ndim != 1 or x.shape != y.shape or x.size == 0:
         raise ValueError("labeled and accuracy must be vectors of one length, at least 1")
     if x.size == 1:
@@ -52,8 +54,14 @@ def improvement(labeled, accuracy, baseline_labeled, baseline_accuracy) -> float
         baseline_labeled, baseline_accuracy: (rounds,) of the baseline, same seed.
 
     Returns:
-        The mean over the labeled counts that both have; NaN where they have none in common.
+        The mean over the labeled counts that both have; NaN, undefined, where they have none in
+        common.
+
+    Raises:
+        ValueError: for lengths that differ, or a count or accuracy that is not finite.
     """
+    for x, y in ((labeled, accuracy), (baseline_labeled, baseline_accuracy)):
+        finite(x, "labeled"), finite(y, "accuracy")
     other = dict(zip(baseline_labeled, baseline_accuracy, strict=True))
     gains = [y - other[x] for x, y in zip(labeled, accuracy, strict=True) if x in other]
     return float(np.mean(gains)) if gains else float("nan")
@@ -73,8 +81,12 @@ def labels_needed(labeled, accuracy, target: float) -> float:
     Returns:
         A float between the first and the last count (the first count where the curve starts at
         or above the target, which may then need fewer); NaN if it is never reached.
+
+    Raises:
+        ValueError: for a count, accuracy or target that is not finite.
     """
-    x, y = np.asarray(labeled, np.float64), np.asarray(accuracy, np.float64)
+    x, y = finite(labeled, "labeled"), finite(accuracy, "accuracy")
+    finite(target, "target")
     reached = np.flatnonzero(y >= target - 1e-12)
     if not reached.size:
         return float("nan")
@@ -95,10 +107,15 @@ def class_balance(per_class) -> tuple[float, float]:
         (entropy, ratio): the entropy of the class shares divided by log(classes), 1 for equal
         counts and 0 for a single class; and the largest count over the smallest, infinite where a
         class has none. (NaN, NaN) without any label or with one class.
+
+    Raises:
+        ValueError: for a count that is negative or not finite.
     """
-    counts = np.asarray(per_class, np.float64)
+    counts = finite(per_class, "labeled images of a class")
+    if (counts < 0).any():
+        raise ValueError("labeled images of a class must not be negative")
     total = counts.sum()
-    if counts.size < 2 or total <= 0:
+    if counts.size < 2 or total == 0:
         return float("nan"), float("nan")
     shares = counts[counts > 0] / total
     entropy = float(-(shares * np.log(shares)).sum() / np.log(counts.size))
@@ -127,7 +144,8 @@ def group_accuracies(groups: Mapping[str, Mapping]) -> dict[str, float]:
             mismatched one (optional)}.
 
     Returns:
-        name -> accuracy, and "worst group" and, if any group is one, "mismatch".
+        name -> accuracy (NaN for a group without images), "worst group" (of those with images)
+        and, if any group is a mismatched one with images, "mismatch".
     """
     found = {
         name: group["correct"] / group["test"] if group["test"] else float("nan")
@@ -151,16 +169,26 @@ def describe(values) -> tuple[float, float, int]:
 
     Returns:
         (mean, std, n); the mean is NaN for n = 0, the deviation is NaN for n < 2, and exactly 0
-        where all values are equal.
+        where all values are equal and only there.
+
+    Raises:
+        ValueError: for a value that is not finite.
+        FloatingPointError: for a spread too small or too large to be squared.
     """
-    x = np.asarray(values, dtype=np.float64)
+    x = finite(values, "values")
     if x.size == 0:
         return float("nan"), float("nan"), 0
     if x.size > 1 and np.ptp(x) == 0:
         # The rounded mean of equal numbers can differ from them in the last bit.
         return float(x[0]), 0.0, int(x.size)
-    std = float(x.std(ddof=1)) if x.size > 1 else float("nan")
-    return float(x.mean()), std, int(x.size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = computed(float(x.mean()), "the mean")
+        if x.size == 1:
+            return mean, float("nan"), 1
+        std = computed(float(x.std(ddof=1)), "the standard deviation")
+    if std == 0:
+        raise FloatingPointError("the standard deviation cannot be computed in double precision")
+    return mean, std, int(x.size)
 
 
 def ranks(values, decimals: int = 6) -> pd.Series:
@@ -172,6 +200,12 @@ def ranks(values, decimals: int = 6) -> pd.Series:
 
     Returns:
         Series of Int64 (missing where the value is NaN), with the index of `values`.
+
+    Raises:
+        ValueError: for an infinity.
+        FloatingPointError: for a value too large to be rounded.
     """
-    rounded = pd.Series(values, dtype="float64").round(decimals)
+    finite_or_missing(values, "values")
+    with np.errstate(over="raise"):
+        rounded = pd.Series(values, dtype="float64").round(decimals)
     return rounded.rank(method="min", ascending=False).astype("Int64")

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
+from stages.statistics.finite import computed, deviations, finite, means_of
+from stages.statistics.measures import describe
+
 NAN = float("nan")
 FEW = "a strategy has fewer than two runs"
 ONE = "there is one strategy"
@@ -30,14 +33,18 @@ def kruskal_wallis(groups: Mapping[str, Sequence]) -> dict:
     Returns:
         dict with "test", "h", "df", "p" (NaN where not computable), "groups" (k), "n" (list of
         the n_i) and "reason" (why not computable, else "").
+
+    Raises:
+        ValueError: for a value that is not finite.
     """
-    samples = [np.asarray(values, dtype=np.float64) for values in groups.values()]
-    result = _start("kruskal_wallis", samples) | {"h": NAN, "df": NAN}
+    samples = [finite(values, f"values of {name}") for name, values in groups.items()]
+    result = _start("kruskal_wallis", [x.size for x in samples]) | {"h": NAN, "df": NAN}
     if not result["reason"] and np.ptp(np.concatenate(samples)) == 0:
         result["reason"] = EQUAL
     if result["reason"]:
         return result
     test = stats.kruskal(*samples)
+    computed(test, "Kruskal-Wallis's test")
     # Equal rank sums can give an H of minus 1e-16.
     return result | {
         "h": max(float(test.statistic), 0.0),
@@ -51,13 +58,12 @@ def welch_anova(groups: Mapping[str, Sequence]) -> dict:
 
     Args:
         groups: strategy -> (n,) floats.
+
+    Raises:
+        ValueError: for a value that is not finite.
     """
-    samples = [np.asarray(values, dtype=np.float64) for values in groups.values()]
-    return welch_anova_from_summary(
-        [x.mean() if x.size else NAN for x in samples],
-        [_std(x) for x in samples],
-        [x.size for x in samples],
-    )
+    summary = [describe(finite(values, f"values of {x}")) for x, values in groups.items()]
+    return welch_anova_from_summary(*([row[x] for row in summary] for x in range(3)))
 
 
 def welch_anova_from_summary(means, stds, counts) -> dict:
@@ -77,32 +83,35 @@ def welch_anova_from_summary(means, stds, counts) -> dict:
     Returns:
         dict with "test", "f", "df1", "df2", "p", "groups", "n" and "reason", as for
         `kruskal_wallis`; a group without variance would have infinite weight and is a reason.
+
+    Raises:
+        ValueError: for a mean or deviation that is not finite (of a group with that many values)
+            or a negative deviation.
+        FloatingPointError: for deviations too unlike to be weighed against each other.
     """
-    means, stds = np.asarray(means, np.float64), np.asarray(stds, np.float64)
-    n = np.asarray(counts, np.float64)
-    result = _start("welch_anova", [np.empty(int(count)) for count in n])
+    n = finite(counts, "counts")
+    means, stds = means_of(means, n), deviations(stds, n)
+    result = _start("welch_anova", [int(count) for count in n])
     result |= {"f": NAN, "df1": NAN, "df2": NAN}
     if not result["reason"] and (stds == 0).any():
         result["reason"] = EQUAL if not stds.any() and np.ptp(means) == 0 else FLAT
     if result["reason"]:
         return result
-    k, w = len(n), n / stds**2
-    share = w / w.sum()
-    middle = (share * means).sum()
-    spread = ((1 - share) ** 2 / (n - 1)).sum()
-    between = (w * (means - middle) ** 2).sum() / (k - 1)
-    f = between / (1 + 2 * (k - 2) * spread / (k**2 - 1))
-    df1, df2 = k - 1, (k**2 - 1) / (3 * spread)
-    return result | {"f": float(f), "df1": df1, "df2": float(df2), "p": stats.f.sf(f, df1, df2)}
+    # F has no unit: in units of the least deviation no weight overflows.
+    k, unit = len(n), stds.min()
+    with np.errstate(all="ignore"):
+        w = n / (stds / unit) ** 2
+        share = w / w.sum()
+        middle = (share * means).sum()
+        spread = ((1 - share) ** 2 / (n - 1)).sum()
+        between = (w * ((means - middle) / unit) ** 2).sum() / (k - 1)
+        f = float(between / (1 + 2 * (k - 2) * spread / (k**2 - 1)))
+        df1, df2 = k - 1, float((k**2 - 1) / (3 * spread))
+        p = float(stats.f.sf(f, df1, df2))
+    computed([f, df2, p], "Welch's analysis of variance")
+    return result | {"f": f, "df1": df1, "df2": df2, "p": p}
 
 
-def _std(x: np.ndarray) -> float:
-    if x.size < 2:
-        return NAN
-    return 0.0 if np.ptp(x) == 0 else float(x.std(ddof=1))
-
-
-def _start(test: str, samples: Sequence[np.ndarray]) -> dict:
-    sizes = [int(sample.size) for sample in samples]
+def _start(test: str, sizes: list[int]) -> dict:
     reason = ONE if len(sizes) < 2 else FEW if min(sizes) < 2 else ""
     return {"test": test, "p": NAN, "groups": len(sizes), "n": sizes, "reason": reason}

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from stages.statistics.finite import computed, finite_or_missing, level
+
 NAN = float("nan")
 MOST_EXACT = 50
 FEW, SAME, CONSTANT = (
@@ -18,10 +20,12 @@ NOISE = 1e-12
 
 
 def _differences(first, second) -> np.ndarray:
-    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    x, y = finite_or_missing(first, "first"), finite_or_missing(second, "second")
     if x.shape != y.shape or x.ndim != 1:
         raise ValueError("paired values must be vectors of one length")
-    d = (x - y)[np.isfinite(x) & np.isfinite(y)]
+    there = ~(np.isnan(x) | np.isnan(y))
+    with np.errstate(over="ignore"):
+        d = computed(x[there] - y[there], "a difference")
     return np.where(np.abs(d) < NOISE, 0.0, d)
 
 
@@ -38,7 +42,12 @@ def paired_t(first, second, alpha: float = 0.05) -> dict:
     Returns:
         dict with "test", "n", "difference" (mean of first - second), "t", "df", "p", "low",
         "high" and "reason" (why not computable, else "").
+
+    Raises:
+        ValueError: for lengths that differ, an infinity, or a level outside (0, 1).
+        FloatingPointError: for a result that cannot be computed.
     """
+    level(alpha)
     d = _differences(first, second)
     n = int(d.size)
     result = {"test": "paired_t", "n": n, "difference": float(d.mean()) if n else NAN}
@@ -47,9 +56,11 @@ def paired_t(first, second, alpha: float = 0.05) -> dict:
         return result | {"reason": FEW}
     if np.ptp(d) < NOISE:
         return result | {"reason": CONSTANT if abs(d[0]) >= NOISE else SAME}
-    error = d.std(ddof=1) / np.sqrt(n)
-    t = d.mean() / error
-    half = special.stdtrit(n - 1, 1 - alpha / 2) * error
+    with np.errstate(all="ignore"):
+        error = d.std(ddof=1) / np.sqrt(n)
+        t = d.mean() / error
+        half = -special.stdtrit(n - 1, alpha / 2) * error
+    computed([error, t, half], "the paired t test")
     return result | {
         "t": float(t),
         "df": n - 1,
@@ -75,6 +86,9 @@ def wilcoxon(first, second) -> dict:
     Returns:
         dict with "test", "n" (pairs), "used" (without zero differences), "w", "p", "smallest_p"
         (the least p that this many pairs can give) and "reason".
+
+    Raises:
+        ValueError: for lengths that differ or an infinity.
     """
     d = _differences(first, second)
     used = d[d != 0]
@@ -120,8 +134,13 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
     Returns:
         (m,) floats.
+
+    Raises:
+        ValueError: for a p value outside [0, 1].
     """
     p = np.asarray(p_values, np.float64)
+    if ((p < 0) | (p > 1)).any():
+        raise ValueError(f"p values must lie between 0 and 1, one is {p[(p < 0) | (p > 1)][0]}")
     adjusted = np.full(p.shape, NAN)
     made = np.flatnonzero(np.isfinite(p))
     order = made[np.argsort(p[made], kind="stable")]
@@ -146,18 +165,27 @@ def penalty_matrix(cells: Sequence[np.ndarray], alpha: float = 0.05) -> tuple[np
         (penalty, tested): penalty (strategies, strategies), row i column j the share in which i
         beats j, in [0, 1], NaN without any cell and on the diagonal; tested: number of cells in
         which the pair could be tested.
+
+    Raises:
+        ValueError: for an infinity, or a level outside (0, 1).
+        FloatingPointError: for a test that cannot be computed.
     """
+    level(alpha)
     k = cells[0].shape[0] if len(cells) else 0
     beats, tested = np.zeros((k, k)), np.zeros((k, k), dtype=np.int64)
     for values in cells:
-        d = values[:, None, :] - values[None, :, :]
+        values = finite_or_missing(values, "a cell")
+        with np.errstate(over="ignore"):
+            d = values[:, None, :] - values[None, :, :]
         d[np.abs(d) < NOISE] = 0.0
-        there = np.isfinite(d)
+        there = ~np.isnan(d)
         n = there.sum(-1)
         many = np.maximum(n, 2)
         d = np.where(there, d, 0.0)
-        mean = d.sum(-1) / many
-        spread = ((d - mean[..., None]) ** 2 * there).sum(-1)
+        with np.errstate(all="ignore"):
+            mean = d.sum(-1) / many
+            spread = ((d - mean[..., None]) ** 2 * there).sum(-1)
+        computed(spread, "the spread of a cell")
         ok = (n >= 2) & (spread > NOISE**2)
         t = np.where(ok, mean / np.sqrt(np.where(ok, spread, 1.0) / (many - 1) / many), 0.0)
         p = 2 * special.stdtr(many - 1, -np.abs(t))

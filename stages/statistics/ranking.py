@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from stages.statistics.finite import computed, finite, finite_or_missing, level
 from stages.statistics.studentized import critical, tail
 
 NAN = float("nan")
@@ -15,8 +16,14 @@ def block_ranks(scores: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         scores: (blocks, strategies), NaN for a missing cell; incomplete blocks are left out.
+
+    Raises:
+        ValueError: for an infinity.
+        FloatingPointError: for a score too large to be rounded.
     """
-    whole = scores.dropna().round(DIGITS)
+    finite_or_missing(scores, "scores")
+    with np.errstate(over="raise"):
+        whole = scores.dropna().round(DIGITS)
     return whole.rank(axis=1, ascending=False, method="average")
 
 
@@ -30,14 +37,20 @@ def friedman(scores: pd.DataFrame) -> dict:
     divided by 1 - sum (t^3 - t)/(N (k^3 - k)) for ties, k - 1 degrees of freedom; Iman and
     Davenport 1980: F = (N - 1) chi^2 / (N (k - 1) - chi^2) with k - 1 and (k - 1)(N - 1) degrees
     of freedom. Demsar 2006, "Statistical comparisons of classifiers over multiple data sets",
-    recommends both. Assumes independent blocks.
+    recommends both. Assumes independent blocks. Where all blocks order the strategies alike F is
+    infinite and its distribution would call that certain, be it two blocks; "f_p" is then the
+    probability of it if in each block all orders are alike likely: (prod t!/k!)^(N - 1), t the
+    sizes of the ties of a block.
 
     Args:
-        scores: (blocks, strategies) DataFrame, higher being better.
+        scores: (blocks, strategies) DataFrame, higher being better, NaN for a missing cell.
 
     Returns:
         dict with "test", "n" (complete blocks), "left_out", "groups", "chi2", "df", "p", "f",
-        "f_p" and "reason".
+        "f_p" and "reason" (why they are NaN, else "").
+
+    Raises:
+        ValueError: for an infinity.
     """
     ranks = block_ranks(scores)
     n, k = ranks.shape
@@ -58,13 +71,21 @@ def friedman(scores: pd.DataFrame) -> dict:
     chi2 = 12 * n / (k * (k + 1)) * ((means - (k + 1) / 2) ** 2).sum() / correction
     chi2 = max(float(chi2), 0.0)
     rest = n * (k - 1) - chi2
-    f = (n - 1) * chi2 / rest if rest > 1e-9 else float("inf")
+    if rest > 1e-9:
+        f = (n - 1) * chi2 / rest
+        f_p = float(special.fdtrc(k - 1, (k - 1) * (n - 1), f))
+    else:
+        _, ties = np.unique(ranks.to_numpy()[0], return_counts=True)
+        alike = special.gammaln(ties + 1).sum() - special.gammaln(k + 1)
+        f, f_p = float("inf"), float(np.exp((n - 1) * alike))
+    p = float(stats.chi2.sf(chi2, k - 1))
+    computed([chi2, p, f_p], "Friedman's test")
     return result | {
         "chi2": chi2,
         "df": k - 1,
-        "p": float(stats.chi2.sf(chi2, k - 1)),
+        "p": p,
         "f": f,
-        "f_p": float(special.fdtrc(k - 1, (k - 1) * (n - 1), f)) if np.isfinite(f) else 0.0,
+        "f_p": f_p,
         "reason": "",
     }
 
@@ -80,8 +101,12 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> fl
         alpha: level.
 
     Returns:
-        A float; NaN for fewer than two strategies or blocks.
+        A float; NaN, undefined, for fewer than two strategies or blocks.
+
+    Raises:
+        ValueError: for a level outside (0, 1).
     """
+    level(alpha)
     if strategies < 2 or blocks < 2:
         return NAN
     q = float(critical(alpha, strategies, np.inf)[0])
@@ -120,7 +145,11 @@ def cliques(mean_ranks: dict[str, float], distance: float) -> list[list[str]]:
 
     Returns:
         Lists of at least two names, best first; a group inside another one is left out.
+
+    Raises:
+        ValueError: for a rank or distance that is not finite.
     """
+    finite([*mean_ranks.values(), distance], "mean ranks and distance")
     names = sorted(mean_ranks, key=lambda name: (round(mean_ranks[name], DIGITS), name))
     found, reached = [], 0
     for at, name in enumerate(names):

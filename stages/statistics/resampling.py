@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import special
 
+from stages.statistics.finite import computed, finite, level
+
 NAN = float("nan")
 RESAMPLES = 10_000
 SEED = 20
@@ -26,10 +28,15 @@ def bootstrap_mean(
         resamples, seed: number of draws and seed of their generator.
 
     Returns:
-        dict with "n", "mean", "low", "high" (percentile), "bca_low", "bca_high" and "reason".
+        dict with "n", "mean", "low", "high" (percentile), "bca_low", "bca_high" and "reason"; the
+        intervals are NaN, undefined, for fewer than two runs or equal values, those of BCa also
+        where the level is too small for so skewed a sample (1 - a z not positive).
+
+    Raises:
+        ValueError: for a value that is not finite, or a level outside (0, 1).
     """
-    x = np.asarray(values, np.float64)
-    x = np.sort(x[np.isfinite(x)])
+    x = np.sort(finite(values, "values"))
+    level(alpha)
     n = int(x.size)
     result = {"n": n, "mean": float(x.mean()) if n else NAN}
     result |= dict.fromkeys(("low", "high", "bca_low", "bca_high"), NAN)
@@ -47,8 +54,11 @@ def bootstrap_mean(
     share = (below + (means <= result["mean"] + 1e-12).mean()) / 2
     z0 = special.ndtri(share)
     deviations = x - x.mean()  # in proportion to mean of the jackknifed means minus each of them
+    deviations = deviations / np.abs(deviations).max()
     acceleration = (deviations**3).sum() / (6 * ((deviations**2).sum()) ** 1.5)
     z = z0 + special.ndtri(quantiles)
+    if not np.isfinite(z).all() or (1 - acceleration * z <= 0).any():
+        return result | {"reason": "the sample is too skewed for BCa at this level"}
     corrected = special.ndtr(z0 + z / (1 - acceleration * z))
-    bca_low, bca_high = np.quantile(means, corrected)
+    bca_low, bca_high = np.quantile(means, computed(corrected, "the BCa interval"))
     return result | {"bca_low": float(bca_low), "bca_high": float(bca_high)}

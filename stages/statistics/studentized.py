@@ -7,6 +7,8 @@ from numpy.polynomial import Chebyshev
 from scipy import special
 from scipy.interpolate import BSpline, make_interp_spline
 
+from stages.statistics.finite import computed, level
+
 WIDEST = 16.0  # ranges of up to a thousand normals beyond it have a probability below 1e-20
 KNOTS = 1025
 NODES = 129
@@ -48,8 +50,14 @@ def tail(q, k: int, df) -> np.ndarray:
 
     Returns:
         (n,) floats in [0, 1].
+
+    Raises:
+        ValueError: for fewer than two groups, a negative q or df that is not positive; NaN is
+            neither.
     """
     q, df = np.broadcast_arrays(np.asarray(q, np.float64), np.asarray(df, np.float64))
+    if k < 2 or not (q >= 0).all() or not (df > 0).all():
+        raise ValueError("the studentized range needs k of at least 2, q >= 0 and df > 0")
     if q.size > BLOCK:
         parts = range(0, q.size, BLOCK)
         return np.concatenate([tail(q[at : at + BLOCK], k, df[at : at + BLOCK]) for at in parts])
@@ -61,7 +69,7 @@ def tail(q, k: int, df) -> np.ndarray:
     ):
         if chosen.any():
             found[chosen] = _integrate(q[chosen], df[chosen], spline, nodes)
-    return np.clip(found, 0.0, 1.0)
+    return np.clip(computed(found, "the studentized range"), 0.0, 1.0)
 
 
 def _integrate(q: np.ndarray, df: np.ndarray, spline: BSpline, nodes: int) -> np.ndarray:
@@ -88,7 +96,12 @@ def critical(alpha: float, k: int, df) -> np.ndarray:
 
     Returns:
         (n,) floats, by bisection of `tail` on a logarithmic scale.
+
+    Raises:
+        ValueError: for alpha outside (0, 1), or k or df as for `tail`.
+        FloatingPointError: for a value beyond 1e60.
     """
+    level(alpha)
     df = np.atleast_1d(np.asarray(df, np.float64))
     low, high = np.full(df.size, 1e-6), np.full(df.size, 10.0)
     for _ in range(200):
@@ -96,6 +109,8 @@ def critical(alpha: float, k: int, df) -> np.ndarray:
         if not short.any():
             break
         high[short] *= 2
+    else:
+        raise FloatingPointError(f"the studentized range has no point at alpha {alpha}")
     for _ in range(BISECTIONS):
         middle = np.sqrt(low * high)
         above = tail(middle, k, df) > alpha

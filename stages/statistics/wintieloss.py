@@ -5,6 +5,8 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 import numpy as np
 import pandas as pd
 
+from stages.statistics.finite import finite_or_missing
+
 UNIT = Decimal("0.0001")
 
 
@@ -15,8 +17,12 @@ def to_units(score: float) -> int | None:
         score: a float; digits after the ninth are float noise and dropped first.
 
     Returns:
-        The nearest integer (halves to even), or None for NaN.
+        The nearest integer (halves to even), or None for NaN, a missing score.
+
+    Raises:
+        ValueError: for an infinity.
     """
+    finite_or_missing(score, "score")
     if np.isnan(score):
         return None
     return int((Decimal(f"{score:.9f}") / UNIT).to_integral_value(ROUND_HALF_EVEN))
@@ -34,10 +40,9 @@ def compare(first: float, second: float, margin: float = 0.005) -> int:
         margin: in the unit of the scores, not negative.
 
     Raises:
-        ValueError: for a negative margin.
+        ValueError: for a margin that is negative or not finite, or an infinite score.
     """
-    if margin < 0:
-        raise ValueError("margin must not be negative")
+    _check(margin)
     a, b = to_units(first), to_units(second)
     if a is None or b is None:
         return (a is not None) - (b is not None)
@@ -57,10 +62,9 @@ def win_tie_loss(scores: pd.DataFrame, margin: float = 0.005) -> pd.DataFrame:
         points = 2 * wins + ties, and rank by points (1 best; equal points share a rank).
 
     Raises:
-        ValueError: for a negative margin.
+        ValueError: for a margin that is negative or not finite, or an infinite score.
     """
-    if margin < 0:
-        raise ValueError("margin must not be negative")
+    _check(margin)
     units = [[to_units(float(score)) for score in scores[name]] for name in scores.columns]
     bound = Decimal(str(margin)) / UNIT
     # A margin between two units decides as the unit below it: differences are whole.
@@ -79,3 +83,8 @@ def win_tie_loss(scores: pd.DataFrame, margin: float = 0.005) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["strategy", "wins", "ties", "losses", "points"])
     table["rank"] = table["points"].rank(method="min", ascending=False).astype("int64")
     return table
+
+
+def _check(margin: float) -> None:
+    if not 0 <= margin < float("inf"):
+        raise ValueError("margin must be a finite number and not negative")

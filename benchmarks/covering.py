@@ -1,0 +1,120 @@
+"""Which functions each test runs: found by running a test file over a copy that notes them down.
+
+The copy has a call at the top of every function of ``stages``; processes that a test starts note
+theirs in a file. What a fixture runs counts for every test that uses it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.mutants import functions
+
+NOTES = "_functions_run"
+MODULE = """
+import os
+
+names = set()
+shared = os.environ.get("FUNCTIONS_RUN")
+
+
+def note(name):
+    if name not in names:
+        names.add(name)
+        if shared and int(os.environ["FUNCTIONS_RUN_BY"]) != os.getpid():
+            with open(shared, "a") as stream:
+                stream.write(name + "\\n")
+"""
+
+
+def instrument(root: Path) -> None:
+    """Make every function of ``root``/stages note that it runs."""
+    (root / "notes").mkdir()
+    (root / "notes" / f"{NOTES}.py").write_text(MODULE)
+    for path in sorted((root / "stages").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        file = path.relative_to(root).as_posix()
+        for name, node in list(functions(tree)):
+            call = ast.parse(f"__import__({NOTES!r}).note({f'{file}::{name}'!r})").body[0]
+            node.body.insert(0 if ast.get_docstring(node) is None else 1, call)
+        path.write_text(ast.unparse(ast.fix_missing_locations(tree)) + "\n", encoding="utf-8")
+
+
+def digest(root: Path, test_file: str) -> str:
+    """Of a test file and of what all test files use."""
+    total = hashlib.sha256()
+    for name in (test_file, "tests/conftest.py", "tests/study.py"):
+        path = root / name
+        total.update(path.read_bytes() if path.exists() else b"")
+    return total.hexdigest()
+
+
+class Recorder:
+    """A pytest plugin: for each test its seconds, whether it failed, and its functions.
+
+    Args:
+        root: of the instrumented copy.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.shared = root / "notes" / "processes"
+        self.tests: dict[str, dict[str, Any]] = {}
+        self._of_fixture: dict[int, set[str]] = {}
+        self._running: list[set[str]] = [set()]
+        notes = str(root / "notes")
+        sys.path.insert(0, notes)
+        known = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = notes if not known else notes + os.pathsep + known
+        os.environ |= {"FUNCTIONS_RUN": str(self.shared), "FUNCTIONS_RUN_BY": str(os.getpid())}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        """What runs while a fixture is made."""
+        self._running[-1] |= self._taken()
+        self._running.append(set())
+        yield
+        found = self._running.pop() | self._taken()
+        self._of_fixture.setdefault(id(fixturedef), set()).update(found)
+        self._running[-1] |= found
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        """What runs while a test does, and what its fixtures have run, now or before."""
+        self._taken()
+        self._running = [set()]
+        yield
+        found = self._running[0] | self._taken()
+        for name in item.fixturenames:
+            for fixture in item._fixtureinfo.name2fixturedefs.get(name, ()):
+                found |= self._of_fixture.get(id(fixture), set())
+        self._entry(item.nodeid)["functions"] = sorted(found)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Seconds and outcome."""
+        entry = self._entry(report.nodeid)
+        entry["failed"] |= report.failed
+        if report.when == "call":
+            entry["seconds"] = round(report.duration, 3)
+
+    def _entry(self, test: str) -> dict[str, Any]:
+        return self.tests.setdefault(test, {"seconds": 0.0, "failed": False, "functions": []})
+
+    def _taken(self) -> set[str]:
+        """What ran since the last call, here and in other processes."""
+        if NOTES not in sys.modules:
+            return set()
+        names = sys.modules[NOTES].names
+        found = set(names)
+        names.clear()
+        if self.shared.exists():
+            found |= set(self.shared.read_text().split())
+            self.shared.unlink()
+        return found

@@ -1,0 +1,285 @@
+"""A whole study's folder: every chain and every record, by the settings where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from stages import ledger
+from stages.checking import chains, records, tree, tuned
+from stages.checking.data import check_protocol, read_labels, read_manifest
+from stages.checking.plan import Plan
+from stages.checking.tree import Run, Tree
+from stages.errors import UserError
+from stages.layout import Layout
+from stages.reading import MissingFile
+
+
+@dataclass
+class Findings:
+    """What was found.
+
+    Attributes:
+        fingerprints: run ("task/strategy/seed-k") -> SHA-256 of the seal of a sound chain.
+        records: how many records agree with everything.
+        faults, notices: a line each; a notice is nothing wrong, but should be known.
+    """
+
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    records: int = 0
+    faults: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+class Study:
+    """One folder while it is checked."""
+
+    def __init__(self, root: Path, plan: Plan | None) -> None:
+        self.root, self.plan, self.layout = root, plan, Layout(root)
+        self.found = Findings()
+        self.splits, self.results, self.tunings = (
+            tree.scan(root / name) for name in ("splits", "reports/rounds", "reports/tuned")
+        )
+        self.data: dict[str, records.Data] = {}
+        self.labels: dict[str, np.ndarray] = {}
+        self.shared: dict[tuple[str, int], tuple[ledger.Link, ledger.Link]] = {}
+        self.first: dict[tuple[str, int], tuple[Path, list[int]]] = {}  # classes of initial sets
+
+    def check(self) -> Findings:
+        """Check everything; see :class:`Findings`."""
+        found = self.found
+        found.faults += [*self.splits.faults, *self.results.faults, *self.tunings.faults]
+        for path in (*self.splits.stray, *self.results.stray):
+            found.faults.append(f"{path}: not part of a study")
+        for task in dict.fromkeys([*self._tasks(), *(run[0] for run in self._runs(self.splits))]):
+            self._check_data(task)
+        for run in self._runs(self.splits, shared=True):
+            self._check_shared(run)
+        best = self._check_tuned()
+        for run in self._runs(self.splits):
+            chain = self._check_chain(run, best)
+            self._check_records(run, chain)
+        self._check_full()
+        self._check_leftovers()
+        found.faults = list(dict.fromkeys(found.faults))
+        return found
+
+    def _tasks(self) -> list[str]:
+        return list(self.plan.tasks) if self.plan else []
+
+    def _runs(self, part: Tree, shared: bool = False) -> list[Run]:
+        """Runs that are there, and runs that should be, sorted."""
+        runs = {run for run in part.runs if (run[1] is None) == shared}
+        if self.plan:
+            names = [None] if shared else self.plan.strategies
+            runs |= {
+                (task, name, seed)
+                for task in self.plan.tasks
+                for name in names
+                for seed in self.plan.seeds
+            }
+        return sorted(runs, key=lambda run: (run[0], run[1] or "", run[2]))
+
+    def _named(self, run: Run) -> bool:
+        return self.plan is not None and self.plan.names(*run)
+
+    def _check_data(self, task: str) -> None:
+        path = self.layout.data(task) / "manifest.json"
+        try:
+            self.data[task] = read_manifest(path)
+            labels = read_labels(self.layout, task, self.data[task])
+            if labels is not None:
+                self.labels[task] = labels
+        except MissingFile as fault:
+            if task in self._tasks():
+                self.found.faults.append(str(fault))
+        except UserError as fault:
+            self.found.faults.append(str(fault))
+        if self.plan and task in self.plan.tasks:
+            protocol = self.layout.data(task) / "protocol.json"
+            self.found.faults += check_protocol(protocol, task, self.plan, self.data.get(task))
+
+    def _check_shared(self, run: Run) -> None:
+        folder, names = self.splits.folder(run), self.splits.runs.get(run, [])
+        if not names:
+            self.found.faults.append(f"{folder}: missing, {self.plan.path} names it")
+            return
+        self._stray(folder, names, chains.SHARED_FILES, "the shared sets")
+        try:
+            pair = chains.check_shared(folder, run)
+        except UserError as fault:
+            self.found.faults.append(str(fault))
+            return
+        self.shared[run[0], run[2]] = pair
+        self.found.faults += self._about_other_data(pair[1], run[0])
+        if self._named(run):
+            self.found.faults += chains.shared_against_plan(*pair, self.plan, run[0])
+        elif self.plan:
+            self.found.notices.append(f"{folder}: not named by {self.plan.path}")
+
+    def _about_other_data(self, link: ledger.Link, task: str) -> list[str]:
+        """A link is about its task's data; without a manifest, about the same as the others."""
+        if task not in self.data:
+            rows, identity = int(link.header["rows"]), link.header["data"]
+            self.data[task] = records.Data(link.path, identity, rows)
+        return chains.against_data(link, self.data[task])
+
+    def _check_tuned(self) -> dict[tuple[str, str], dict]:
+        """(task, strategy) -> what was chosen on the validation sets, {} where that is unclear."""
+        best, expected = {}, {self.tunings.top / "README.md"}
+        for task in self._tasks():
+            for strategy in self.plan.tuned:
+                paths = {seed: self.layout.tuned(task, strategy, seed) for seed in self.plan.seeds}
+                expected |= set(paths.values())
+                best[task, strategy], faults = tuned.chosen(self.plan, paths, task, strategy)
+                self.found.faults += faults
+        for path in sorted(set(self.tunings.stray) - expected):
+            self.found.notices.append(f"{path}: no settings name it, it was not checked")
+        return best
+
+    def _check_chain(self, run: Run, best: dict[tuple[str, str], dict]) -> ledger.Chain | None:
+        task, strategy, seed = run
+        folder, names = self.splits.folder(run), self.splits.runs.get(run, [])
+        if not names:
+            self.found.faults.append(f"{folder}: no such run, {self.plan.path} names it")
+            return None
+        if self.plan and not self._named(run):
+            self.found.notices.append(f"{folder}: a run that {self.plan.path} does not name")
+        try:
+            chain = chains.check_run(folder, run)
+        except UserError as fault:
+            self.found.faults.append(str(fault))
+            return None
+        expected = {link.path.name for link in chain.links}
+        stray = self._stray(folder, names, expected, "the sealed chain")
+        wrong = bool(self._about_other_data(chain.links[-1], task))  # its initial set is named
+        if self._named(run):
+            asked = chains.against_plan(chain, self.plan, task, best.get((task, strategy)))
+            self.found.faults += asked
+            wrong = wrong or bool(asked)
+        if not stray and not wrong:
+            key = f"{task}/{strategy}/seed-{seed}"
+            self.found.fingerprints[key] = chain.links[-1].digest
+        return chain
+
+    def _stray(self, folder: Path, names: list[str], expected: Iterable[str], what: str) -> int:
+        stray = sorted(set(names) - set(expected))
+        self.found.faults += [f"{folder / name}: not part of {what}" for name in stray]
+        return len(stray)
+
+    def _check_records(self, run: Run, chain: ledger.Chain | None) -> None:
+        task, strategy, seed = run
+        folder, names = self.results.folder(run), self.results.runs.get(run, [])
+        if self._named(run):
+            count = self.plan.rounds
+        elif chain:
+            count = len(chain.links) - 1
+        else:
+            count = sum(f"round-{n}.json" in names for n in range(len(names)))
+        if not self.results.runs:
+            return  # said once, for all of them
+        if not names:
+            if count:
+                self.found.faults.append(f"{folder}: no records, {count} are due")
+            return
+        before: list[int] = []
+        told: dict[bool, Path] = {}  # whether a selecting round says what it selected -> the first
+        for n in range(count):
+            place = self._place(run, n, chain)
+            record = self._check_record(folder / f"round-{n}.json", place)
+            if record is None:
+                before = []
+                continue
+            before = self._follow(folder / f"round-{n}.json", before, record, run)
+            if record["selected"]:
+                told.setdefault("selection" in record, folder / f"round-{n}.json")
+        if len(told) == 2:
+            self.found.faults.append(f"{told[False]}: has no selection, but {told[True]} has")
+        self._stray(folder, names, {f"round-{n}.json" for n in range(count)}, "the run's records")
+
+    def _place(self, run: Run, n: int, chain: ledger.Chain | None) -> records.Place:
+        task, strategy, seed = run
+        labeled = selected = by_class = None
+        if chain and n < len(chain.links) - 1:
+            labeled, selected = chain.links[n].total, len(chain.links[n + 1].indices)
+            if task in self.labels and labeled:
+                by_class = self._by_class(task, chain.labeled[:labeled])
+        elif self._named(run):
+            labeled = self.plan.total(task, n)
+            last = n == self.plan.rounds - 1
+            selected = 0 if last else self.plan.tasks[task].query_size
+        return records.Place(
+            task, strategy, seed, n, self._manifest(task), labeled, selected, by_class, True
+        )
+
+    def _manifest(self, task: str) -> records.Data | None:
+        data = self.data.get(task)
+        return data if data and data.test else None
+
+    def _by_class(self, task: str, rows: np.ndarray) -> tuple[int, ...] | None:
+        labels = self.labels[task]
+        if len(rows) and rows.max() >= len(labels):
+            return None  # a fault that is named elsewhere
+        counts = np.bincount(labels[rows], minlength=self.data[task].classes)
+        return tuple(counts.tolist())
+
+    def _check_record(self, path: Path, place: records.Place) -> dict | None:
+        """The record where it agrees with everything, else None and its faults are noted."""
+        try:
+            record, faults = records.read(path, place)
+        except UserError as fault:
+            self.found.faults.append(str(fault))
+            return None
+        self.found.faults += faults
+        self.found.records += not faults
+        return None if faults else record
+
+    def _follow(self, path: Path, before: list[int], record: dict, run: Run) -> list[int]:
+        """Labeled classes only grow, and begin alike for all strategies of a (task, seed)."""
+        classes, faults = record["labeled_per_class"], []
+        if record["round"] == 0:
+            other, same = self.first.setdefault((run[0], run[2]), (path, classes))
+            if classes != same:
+                faults.append(f"{path}: labeled_per_class is not that of {other}")
+        if any(now < then for now, then in zip(classes, before, strict=False)):
+            faults.append(f"{path}: labeled_per_class is below that of the round before")
+        self.found.faults += faults
+        self.found.records -= bool(faults)
+        return classes
+
+    def _check_full(self) -> None:
+        for run in self._runs(self.results, shared=True):
+            folder, names = self.results.folder(run), self.results.runs.get(run, [])
+            if not self.results.runs:
+                return
+            place = self._full_place(run)
+            self._check_record(folder / "full.json", place)
+            self._stray(folder, names, ["full.json"], "the records")
+            if self.plan and not self._named(run):
+                self.found.notices.append(f"{folder}: not named by {self.plan.path}")
+
+    def _full_place(self, run: Run) -> records.Place:
+        task, _, seed = run
+        data, pair = self._manifest(task), self.shared.get((task, seed))
+        labeled = by_class = None
+        if data and pair:
+            labeled = data.train - len(pair[0].indices)
+            if not len(pair[0].indices):
+                by_class = data.train_per_class
+            elif task in self.labels:
+                rest = np.setdiff1d(np.arange(data.train), pair[0].indices)
+                by_class = self._by_class(task, rest)
+        return records.Place(task, records.FULL, seed, None, data, labeled, None, by_class, True)
+
+    def _check_leftovers(self) -> None:
+        """Records of which the index sets know nothing."""
+        if not self.results.runs and (self.splits.runs or self.plan):
+            line = f"{self.results.top}: no records here"
+            (self.found.faults if self.plan else self.found.notices).append(line)
+        known = set(self._runs(self.splits))
+        for run in sorted(run for run in self.results.runs if run[1] and run not in known):
+            line = f"{self.results.folder(run)}: records of a run that has no index sets"
+            (self.found.notices if self.plan else self.found.faults).append(line)

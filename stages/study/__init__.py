@@ -1,0 +1,1 @@
+"""What params.yaml may say: its keys and their bounds, what contradicts what, what data allow."""

@@ -1,0 +1,279 @@
+"""What contradicts what in a study whose every key is right by itself."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from stages import catalogue
+from stages.errors import UserError, nearest, shown
+from stages.study import data
+from stages.study.faults import Faults
+from stages.study.schema import ROUND, Round, Settings, Task
+
+RESERVED = re.compile(r"seed-.*|full|data")
+NAME = re.compile(r"[A-Za-z0-9_]+")
+LONGEST_NAME = 64  # characters: names of two and a seed make one file name, of 255 bytes at most
+K_DPP = "stages.selectors.kdpp:sample"
+DEVICES = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])", re.IGNORECASE)  # of Windows
+
+
+def check(settings: Settings, faults: Faults) -> None:
+    """Add to ``faults`` what is wrong with the study as a whole."""
+    tasks, strategies = _names(settings, faults)
+    _rounds(settings.rounds, faults)
+    _stages(settings, faults)
+    known = {**catalogue.STRATEGIES, **settings.strategy}
+    if settings.report.baseline not in known:
+        faults.add(
+            f"report.baseline is {shown(settings.report.baseline)}, which is no strategy; "
+            f"{nearest(settings.report.baseline, known)}",
+            ("report", "baseline"),
+        )
+    for name in tasks:
+        _task(name, settings.task[name], settings, faults)
+    _strategies(strategies, tasks, settings, faults)
+    _tuned(strategies, tasks, settings, faults)
+
+
+def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
+    """The lists of names and seeds; gives the tasks and strategies that have an entry."""
+    for at, kind, entries in (
+        ("task", "tasks", settings.task),
+        ("strategy", "strategies", settings.strategy),
+    ):
+        names = getattr(settings, kind)
+        _listed(kind, names, faults)
+        places: dict[str, str] = {}
+        for position, name in enumerate(dict.fromkeys(names)):
+            if faults.enough:
+                break
+            if name not in entries:
+                faults.add(
+                    f"{kind}: {shown(name)} has no entry under '{at}:'; {nearest(name, entries)}",
+                    (kind, position),
+                )
+            elif problem := _bad_name(name):
+                faults.add(f"{kind}: {shown(name)} {problem}", (kind, position))
+            elif (other := places.setdefault(name.lower(), name)) != name:
+                faults.add(
+                    f"{kind}: {name!r} and {other!r} are one folder where file names ignore case",
+                    (kind, position),
+                )
+    _listed("seeds", settings.seeds, faults)
+    return (
+        [name for name in dict.fromkeys(settings.tasks) if name in settings.task],
+        [name for name in dict.fromkeys(settings.strategies) if name in settings.strategy],
+    )
+
+
+def _listed(kind: str, items: list[Any], faults: Faults) -> None:
+    if not items:
+        faults.add(f"{kind} is []; allowed: a list of one or more", (kind,))
+    for item, count in Counter(items).items():
+        if count > 1 and not faults.enough:
+            faults.add(f"{kind}: {shown(item)} stands there twice", (kind, "twice", item))
+
+
+def _bad_name(name: str) -> str | None:
+    """Why a name cannot be a folder's everywhere; None if it can."""
+    if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        return (
+            "cannot be a name; allowed: letters, digits and '_', but not 'full', 'data' or "
+            "'seed-...'"
+        )
+    if len(name) > LONGEST_NAME:
+        return f"is {len(name)} characters long; allowed: up to {LONGEST_NAME}"
+    if DEVICES.fullmatch(name):
+        return "cannot be a name: Windows keeps it for a device"
+    return None
+
+
+def _rounds(rounds: list[Round], faults: Faults) -> None:
+    if not rounds:
+        faults.add("rounds is []; allowed: a list of one or more", ("rounds",))
+    for at, item in enumerate(rounds):
+        last = at == len(rounds) - 1
+        if item.n != at:
+            faults.add(
+                f"rounds: entry {at} has n: {item.n}, but rounds count from 0 without "
+                f"gaps; expected n: {at}",
+                ("rounds",),  # all that follows is wrong with it
+            )
+        if last and item.next != "end":
+            faults.add(
+                f"rounds: they have no end; the last entry (n: {item.n}) must say "
+                f"next: end, not next: {item.next}",
+                ("rounds",),
+            )
+        if not last and item.next != at + 1:
+            faults.add(
+                f"rounds: they do not chain: n: {item.n} says next: {item.next}; "
+                f"expected next: {at + 1}",
+                ("rounds",),
+            )
+
+
+def _stages(settings: Settings, faults: Faults) -> None:
+    tasks, strategies, seeds, rounds = (
+        len(getattr(settings, key)) for key in ("tasks", "strategies", "seeds", "rounds")
+    )
+    if (count := tasks * strategies * seeds * rounds) > ROUND:
+        faults.add(
+            f"{tasks} tasks, {strategies} strategies, {seeds} seeds and {rounds} rounds are "
+            f"{count} stages; allowed: up to {ROUND} in one study",
+            *((key,) for key in ("tasks", "strategies", "seeds", "rounds")),
+        )
+
+
+def _task(name: str, task: Task, settings: Settings, faults: Faults) -> None:
+    def add(line: str, *keys: str) -> None:
+        faults.add(line, *(("task", name, key) for key in keys))
+
+    if settings.reproducible != "off" and not faults.spoilt(("reproducible",)):
+        for key in ("amp", "channels_last"):
+            if getattr(task, key):
+                add(
+                    f"task.{name}.{key} needs 'reproducible: off', not {settings.reproducible!r}",
+                    key,
+                )
+    if task.nesterov and task.momentum == 0:
+        add(f"task.{name}.nesterov needs a momentum above 0", "nesterov", "momentum")
+    if list(task.milestones) != sorted(set(task.milestones)):
+        said = shown(list(task.milestones))
+        add(f"task.{name}.milestones must rise; got {said}", "milestones")
+    if task.dataset.name != "folder" and task.dataset.size is not None:
+        add(f"task.{name}.dataset.size is for the data set 'folder' only", "dataset")
+    if task.dataset.name == "folder" and task.dataset.root is None:
+        add(f"task.{name}.dataset.root must name the folder of train/ and test/", "dataset")
+    if task.dataset.root is not None and (problem := _bad_path(task.dataset.root)):
+        add(f"task.{name}.dataset.root is {shown(task.dataset.root)}: {problem}", "dataset")
+    if faults.spoilt(("rounds",)):
+        return
+    for line, keys in data.faults(name, task, settings.budget_rounds, data.known(task.dataset)):
+        add(line, *keys)
+
+
+def _bad_path(root: str) -> str | None:
+    """Why a path can be none on any machine."""
+    if not root.isprintable():
+        return "a character that cannot be printed"
+    if any(len(part.encode()) > 255 for part in Path(root).parts):
+        return "a name of more than 255 bytes"
+    return None
+
+
+def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults: Faults) -> None:
+    samplers = []
+    for label in labels:
+        if faults.enough:
+            return
+        try:
+            entry, options = settings.chosen(label)
+        except UserError as error:
+            for line in error.faults:
+                faults.add(line)
+            faults.wrong.add(("strategy", label))
+            continue
+        if any(one.needs_dropout for one in [entry, *catalogue.consulted(options)]):
+            samplers.append(label)
+        _drawn(label, [*entry.drawn, "candidates"], options, tasks, settings, faults)
+        if entry.selector == K_DPP:
+            _linear_kernel(label, options, tasks, settings, faults)
+    for name in tasks if samplers else []:
+        if settings.task[name].model.dropout == 0:
+            one = len(samplers) == 1
+            faults.add(
+                f"{'strategy' if one else 'strategies'} {', '.join(map(repr, samplers))} "
+                f"{'samples' if one else 'sample'} by dropout, but task.{name}.model.dropout is "
+                f"0; allowed: above 0 and below 1",
+                ("task", name, "model", "dropout"),
+            )
+
+
+def _drawn(
+    label: str,
+    keys: Iterable[str],
+    options: dict[str, Any],
+    tasks: list[str],
+    settings: Settings,
+    faults: Faults,
+) -> None:
+    """Numbers of candidates must have room for a query of every task."""
+    tried = settings.grid(label)
+    for key in keys:
+        for drawn in dict.fromkeys(values.get(key, options.get(key, 0)) for values in tried):
+            for name in tasks:
+                wanted = settings.task[name].query_size
+                if 0 < drawn < wanted:
+                    faults.add(
+                        f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
+                        f"{wanted}; allowed: 0, or {wanted} or more",
+                        ("strategy", label, key, drawn),
+                        ("task", name, "query_size"),
+                        wrong=False,
+                    )
+
+
+def _linear_kernel(
+    label: str, options: dict[str, Any], tasks: list[str], settings: Settings, faults: Faults
+) -> None:
+    """A k-DPP with a linear kernel has no set of more points than an embedding has numbers."""
+    if "linear" not in [values.get("kernel", options["kernel"]) for values in settings.grid(label)]:
+        return
+    for name in tasks:
+        task = settings.task[name]
+        width = data.width(task)
+        if width is not None and task.query_size > width:
+            faults.add(
+                f"strategy.{label}.kernel is 'linear', but task.{name}.query_size is "
+                f"{task.query_size} and embeddings of {task.model.name} have {width} numbers; "
+                f"allowed: rbf, or a query_size up to {width}",
+                ("task", name, "query_size"),
+                ("task", name, "model"),
+                wrong=False,
+            )
+
+
+def _tuned(labels: list[str], tasks: list[str], settings: Settings, faults: Faults) -> None:
+    """``tuned`` names exactly those strategies that give a setting as a list of candidates."""
+    chosen, unclear = set(settings.tuned), any(place[0] == "strategies" for place in faults.wrong)
+    for label, count in Counter(settings.tuned).items():
+        if faults.enough:
+            return
+        if count > 1:
+            faults.add(f"tuned: {shown(label)} stands there twice")
+        if label not in labels:
+            if not unclear or label not in settings.strategy:
+                faults.add(
+                    f"tuned: {shown(label)} is not in 'strategies'; "
+                    f"{nearest(label, settings.strategies)}"
+                )
+            continue
+        if faults.spoilt(("strategy", label)):
+            continue
+        if settings.grid(label) == [{}]:
+            faults.add(
+                f"tuned: strategy.{label} has nothing to tune; give a setting as a list, "
+                f"such as alpha: [0.1, 0.5, 0.9]"
+            )
+        for name in tasks:
+            if settings.task[name].split.validation == 0:
+                faults.add(
+                    f"tuned: {label!r} is tuned on validation rows, but task.{name}.split."
+                    f"validation is 0; allowed: 1 or more",
+                    ("task", name, "split", "validation"),
+                )
+    if faults.spoilt(("tuned",)):
+        return
+    for label in labels:
+        if label in chosen or faults.spoilt(("strategy", label)):
+            continue
+        if (grid := settings.grid(label)) != [{}]:
+            faults.add(
+                f"strategy.{label}.{next(iter(grid[0]))} is a list of candidates, but {label!r} "
+                f"is not in 'tuned'; add it there, or give one value"
+            )

@@ -1,0 +1,196 @@
+"""The keys of params.yaml, the kinds of their values and their bounds.
+
+A bound is where no machine can follow, or where a number no longer means what it says; the comment
+beside it says why.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stages import catalogue
+from stages.errors import UserError, nearest, shown
+
+ROWS = 10**9  # as many of the smallest images, 28x28, are 800 GB in one array
+EPOCHS = 10**6  # of one image each at a millisecond: a quarter of an hour, for each labeled row
+SIDE = 4096  # pixels: one image of three channels is 50 MB, and a batch is one array of them
+THREADS = 1024  # more than any machine has cores; libraries crash at some multiple
+SEED = 2**63 - 1  # tables of results hold seeds as int64
+ROUND = 100_000  # of a study; each is a stage of DVC, which reads and writes all of them
+STEEP = 1000.0  # of rates: a step of a thousand gradients leaves the range of any network
+CANDIDATES = 1000  # combinations of a tuned strategy's settings; each is a run of its own
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Number = Annotated[int, Field(ge=1, le=ROWS)]  # of rows
+Pixels = Annotated[int, Field(ge=1, le=SIDE)]
+Epoch = Annotated[int, Field(ge=1, le=EPOCHS)]
+Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]  # YAML has lists, not tuples
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Dataset(Section):
+    """Where the images come from (stage prepare)."""
+
+    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "folder"]
+    # Folder of the files; None: $ALEDGER_DATA, else ~/.cache/aledger. 4096: Linux's longest path.
+    root: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    download: bool = True
+    size: Size | None = None  # folder only: resize to height, width
+    channels: Literal[1, 3] = 3  # folder only
+
+
+class Split(Section):
+    """What is drawn once per (task, seed) and shared by all strategies (stage split)."""
+
+    initial: Number
+    validation: Annotated[int, Field(ge=0, le=ROWS)] = 0
+    balanced: bool = False
+
+
+class Model(Section):
+    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer); of
+    ``nin`` and ``nin_10``, of the layer after each convolution of the body."""
+
+    name: Literal["small_cnn", "lenet", "resnet18", "nin", "nin_10"]
+    dropout: Rate = 0.0
+    stem: Literal["7x7", "3x3"] = "3x3"  # resnet18 only
+    max_pool: bool = False  # resnet18 only
+
+
+class Task(Section):
+    """A data set, a model and a protocol."""
+
+    dataset: Dataset
+    split: Split
+    query_size: Number
+    model: Model
+    epochs: Epoch
+    batch_size: Number
+    optimizer: Literal["sgd", "adam"]
+    learning_rate: Annotated[float, Field(gt=0, le=STEEP)]
+    momentum: Rate = 0.0
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0, le=STEEP)] = 0.0
+    milestones: Annotated[tuple[Epoch, ...], Field(strict=False)] = ()
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.1
+    augmentation: Literal["none", "crop", "crop_flip"] = "none"
+    padding: Pixels = 4  # of the random crop, pixels
+    amp: bool = False  # bfloat16 autocast; only with reproducible: off
+    channels_last: bool = False  # only with reproducible: off
+
+
+class Round(Section):
+    """One round: its number, and the link it writes."""
+
+    n: Annotated[int, Field(ge=0, le=ROUND)]
+    next: Annotated[int, Field(ge=1, le=ROUND)] | Literal["end"]
+
+
+class Report(Section):
+    """Settings of the report stage."""
+
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.005  # AUBC difference that counts as a win
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    baseline: str = "random"
+
+
+class Settings(Section):
+    """params.yaml as a whole."""
+
+    reproducible: Literal["portable", "machine", "off"]
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Field(ge=0, le=THREADS)] = 0
+    tasks: list[str]
+    strategies: list[str]
+    seeds: list[Annotated[int, Field(ge=0, le=SEED)]]
+    tuned: list[str] = []  # strategies of which the stage tune chooses settings
+    rounds: list[Round]
+    task: dict[str, Task]
+    strategy: dict[str, dict[str, Any] | None]
+    report: Report = Report()
+
+    @property
+    def budget_rounds(self) -> int:
+        """How many times a run selects."""
+        return len(self.rounds) - 1
+
+    def chosen(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any]]:
+        """The catalogue's entry behind a strategy's label, and its settings with defaults.
+
+        A setting with several candidates (:meth:`grid`) has its default here.
+        """
+        entry, given, lists = self._given(label)
+        faults = [
+            f"strategy.{label}.{key} is []; allowed: a value, or candidates"
+            for key, values in lists.items()
+            if not values
+        ]
+        if (count := math.prod(map(len, lists.values()))) > CANDIDATES:
+            faults.append(
+                f"strategy.{label} has {count} combinations of candidates; "
+                f"allowed: up to {CANDIDATES}"
+            )
+        if faults:
+            raise UserError(*faults)
+        complete = []
+        for tried in _product(lists):
+            try:
+                complete.append(catalogue.complete(label, entry, given | tried))
+            except UserError as error:
+                faults += error.faults
+        if faults:
+            raise UserError(*dict.fromkeys(faults))
+        return entry, complete[0] | {key: entry.settings[key] for key in lists}
+
+    def grid(self, label: str) -> list[dict[str, Any]]:
+        """All combinations of the settings that ``label`` gives as lists, in the order written.
+
+        ``{alpha: [0.1, 0.5]}`` gives ``[{"alpha": 0.1}, {"alpha": 0.5}]``; no list gives ``[{}]``.
+        """
+        return _product(self._given(label)[2])
+
+    def _given(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any], dict[str, list[Any]]]:
+        """Entry, single settings as written, and lists of candidates where one value is due."""
+        given = dict(self.strategy[label] or {})
+        name = given.pop("use", label)
+        if not isinstance(name, str):
+            raise UserError(
+                f"strategy.{label}.use is {shown(name)}; allowed: a strategy's name, or "
+                f"'module:name'"
+            )
+        entry = catalogue.find(name)
+        lists = {
+            key: given.pop(key)
+            for key, value in list(given.items())
+            if isinstance(value, list)
+            and key in entry.settings
+            and not isinstance(entry.settings[key], (list, tuple))
+        }
+        return entry, given, lists
+
+    def check_names(self, task: str, strategy: str | None = None, seed: int | None = None) -> None:
+        """Raise unless params.yaml names this task, strategy and seed."""
+        faults = [
+            f"{kind} {shown(value)} is not in params.yaml; {nearest(value, allowed)}"
+            for kind, value, allowed in (
+                ("task", task, self.tasks),
+                ("strategy", strategy, self.strategies),
+                ("seed", seed, self.seeds),
+            )
+            if value is not None and value not in allowed
+        ]
+        if faults:
+            raise UserError(*faults)
+
+
+def _product(lists: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]

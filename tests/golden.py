@@ -1,0 +1,240 @@
+"""Small portable studies with every task setting in use, and digests of all that they compute.
+
+``reproducible: portable`` promises the same bits on any x86-64 CPU, so the digests are constants,
+committed in tests/golden.json. After a change that is meant to move them:
+
+    PYTHONPATH=. python tests/golden.py            # what differs, by run
+    PYTHONPATH=. python tests/golden.py --write    # take today's digests
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from study import grow, rounds, tree, write_params
+
+from stages import settings
+from stages.full import full
+from stages.prepare import prepare
+from stages.split import split
+from stages.tune import tune
+
+DIGESTS = Path(__file__).with_name("golden.json")
+KINDS = {"splits": "**/*.txt", "reports": "**/*.json", "artifacts": "**/*.npz"}
+
+SHORT_GCN = {"subset": 60, "hidden": 8, "epochs": 3}
+# Each study is a task, its strategies with their settings, and what else differs from the tests'
+# own small study. Together they use every setting of a task but those of `reproducible: off`.
+DIGITS: dict[str, Any] = {
+    "strategies": {
+        "random": {},
+        "least_confidence": {},
+        "margin": {},
+        "entropy": {"candidates": 100},
+        "bald": {"passes": 3},
+        "mean_std": {"passes": 3},
+        "gradient_norm": {},
+        "margin_ensemble": {"members": 2},
+        "variation_ratio_ensemble": {"members": 2},
+        "batchbald": {"passes": 3, "samples": 50},
+        "kmeans": {},
+        "kcenter": {"pca": 0},
+        "typiclust": {"clusters": 12},
+        "probcover": {"subset": 100},
+        "dal": {"mini_queries": 2, "ratio": 2, "epochs": 3},
+        "uncertain_gcn": SHORT_GCN,
+        "core_gcn": SHORT_GCN,
+        "badge": {},
+        "diverse_minibatch": {},
+        "cluster_margin": {"part": 300},
+        "exploitation_exploration": {},
+        "mcadl": {},
+        "bait": {"fisher": "binary"},
+        "mixed": {
+            "use": "hybrid",
+            "diversity": "posterior_variance",
+            "combination": "mean",
+            "passes": 3,
+            "candidates": 100,
+            "alpha": [0.1, 0.9],
+        },
+    },
+    "tuned": ["mixed"],
+    "full": True,
+    "task": {
+        "split": {"initial": 12, "validation": 9, "balanced": True},
+        "weight_decay": 0.01,
+        "milestones": [1],
+        "decay": 0.5,
+        "augmentation": "crop",
+        "padding": 1,
+    },
+}
+GREY: dict[str, Any] = {  # 28 x 28
+    "strategies": {
+        "adversarial_bim": {"iterations": 8, "train_on_adversarial": True},
+        "deepfool": {"iterations": 3, "top_classes": 3},
+        "albl": {"over": ["random", "entropy", "diverse_minibatch"], "horizon": 2},
+    },
+    "side": 28,
+    "channels": 1,
+    "task": {
+        "model": {"name": "lenet"},
+        "epochs": 3,
+        "optimizer": "sgd",
+        "learning_rate": 0.05,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 0.001,
+    },
+}
+NIN: dict[str, Any] = {
+    "strategies": {"entropy_dropout": {"passes": 2, "candidates": 20}},
+    "side": 28,
+    "channels": 1,
+    "rounds": 2,
+    "task": {"model": {"name": "nin", "dropout": 0.2}, "epochs": 1, "optimizer": "sgd"},
+}
+COLOUR: dict[str, Any] = {  # 32 x 32
+    "strategies": {"kcenter": {"pca": 0, "candidates": 20}},
+    "side": 32,
+    "channels": 3,
+    "rounds": 2,
+    "task": {
+        "model": {"name": "resnet18", "stem": "7x7", "max_pool": True, "dropout": 0.1},
+        "epochs": 1,
+        "augmentation": "crop_flip",
+        "padding": 2,
+        "milestones": [],
+    },
+}
+STEM: dict[str, Any] = {  # 8 x 8: the narrow stem is dear
+    "strategies": {"random": {"candidates": 10}},
+    "side": 8,
+    "channels": 1,
+    "rounds": 1,
+    "task": {"model": {"name": "resnet18", "stem": "3x3", "max_pool": False}, "epochs": 1},
+}
+NIN_10: dict[str, Any] = {
+    "strategies": {"random": {}},
+    "side": 32,
+    "channels": 1,
+    "rounds": 1,
+    "task": {"model": {"name": "nin_10", "dropout": 0.2}, "epochs": 1},
+}
+STUDIES = {
+    "digits": DIGITS,
+    "grey": GREY,
+    "nin": NIN,
+    "nin_10": NIN_10,
+    "colour": COLOUR,
+    "stem": STEM,
+}
+
+
+def write_images(root: Path, side: int, channels: int) -> None:
+    """The first digits as an image folder: enlarged by whole pixels and cut to ``side``."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    digits, scale = load_digits(), -(-side // 8)
+    for at, (image, label) in enumerate(zip(digits.images[:100], digits.target, strict=False)):
+        pixels = np.kron(image * 15, np.ones((scale, scale)))[:side, :side].astype(np.uint8)
+        if channels == 3:
+            pixels = np.stack([pixels, pixels[::-1], 255 - pixels], 2)
+        part = root / ("test" if at >= 80 else "train") / str(label)
+        part.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(part / f"{at:03d}.png")
+
+
+def parameters(name: str, root: Path) -> dict[str, Any]:
+    """What params.yaml of a study holds; its image folder is under ``root``."""
+    wanted = STUDIES[name]
+    changes: dict[str, Any] = {
+        "strategies": list(wanted["strategies"]),
+        "strategy": wanted["strategies"],
+        "tuned": wanted.get("tuned", []),
+        "seeds": [3],
+        "rounds": rounds(wanted.get("rounds", 3)),
+    }
+    changes |= {f"task__digits__{key}": value for key, value in wanted["task"].items()}
+    if "side" in wanted:
+        changes["task__digits__dataset"] = {
+            "name": "folder",
+            "root": str(root / "images"),
+            "channels": wanted["channels"],
+        }
+    return tree(**changes)
+
+
+def run(name: str, root: Path) -> dict[str, str]:
+    """Compute a study under ``root``; the digest of each kind of file of each of its runs."""
+    wanted = STUDIES[name]
+    if "side" in wanted:
+        write_images(root / "images", wanted["side"], wanted["channels"])
+    study = settings.load(write_params(root, parameters(name, root)))
+    prepare(study, root, "digits")
+    split(study, root, "digits", 3)
+    for strategy in study.tuned:
+        tune(study, root, "digits", strategy, 3)
+    for strategy in study.strategies:
+        grow(study, root, "digits", strategy, 3)
+    if wanted.get("full"):
+        full(study, root, "digits", 3)
+    return digests(root)
+
+
+def digests(root: Path) -> dict[str, str]:
+    """``kind/run`` -> SHA-256 of its files in the order of their names; of .npz, of the arrays."""
+    totals: dict[str, Any] = {}
+    for kind, pattern in KINDS.items():
+        for path in sorted((root / kind).glob(pattern)):
+            parts = path.relative_to(root / kind).parts
+            below = parts[1:] if parts[0] != "digits" else parts
+            owner = "shared" if below[1].startswith("seed-") else below[1]
+            what = "tuned" if parts[0] == "tuned" else kind
+            total = totals.setdefault(f"{what}/{owner}", hashlib.sha256())
+            total.update(path.name.encode())
+            if path.suffix != ".npz":
+                total.update(path.read_bytes())
+                continue
+            with np.load(path, allow_pickle=False) as stored:
+                for key in sorted(stored.files):
+                    array = np.ascontiguousarray(stored[key])
+                    total.update(f"{key} {array.dtype.str} {array.shape}".encode())
+                    total.update(array.tobytes())
+    return {key: total.hexdigest()[:16] for key, total in sorted(totals.items())}
+
+
+def main() -> None:
+    """Compare with what is committed, or replace it."""
+    parser = argparse.ArgumentParser(
+        prog="python tests/golden.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--write", action="store_true", help=f"write {DIGESTS.name}")
+    write = parser.parse_args().write
+    found = {}
+    for name in STUDIES:
+        with tempfile.TemporaryDirectory() as folder:
+            found[name] = run(name, Path(folder))
+    if write:
+        DIGESTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        return
+    known = json.loads(DIGESTS.read_text(encoding="utf-8"))
+    for name in STUDIES:
+        before, now = known.get(name, {}), found[name]
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
+                print(f"{name}: {key} is {now.get(key)}, was {before.get(key)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What a round hands to the next: every array as it was, from learner and selector alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from study import grow, tree, write_params
+
+from stages import carry, settings
+from stages.errors import UserError
+from stages.layout import Layout
+
+ARRAYS = {
+    "numbers": np.array([[0.1, -0.0, np.nan, np.inf, 5e-324]]),
+    "small": np.arange(6, dtype=np.float32).reshape(1, 2, 3),
+    "rows": np.array([3, -1, 2**62]),
+    "some/key": np.zeros((0, 4), np.uint8),
+    "yes": np.array(True),
+}
+OWN = """
+import numpy as np
+from stages.catalogue import Strategy
+from stages.learners import supervised
+from stages.learners.problem import Learned
+from stages.selectors import Selection
+
+given = []
+
+
+def learn(problem):
+    given.append((problem.round_n, problem.carry))
+    rounds = problem.carry.get("learner", np.empty(0, np.int64))
+    after = np.append(rounds, problem.round_n)
+    return Learned(supervised.train(problem).network, carry={"learner": after})
+
+
+def score(pool):
+    return pool.carry.get("selector", np.empty(0)).sum() + np.zeros(len(pool.rows))
+
+
+def select(scores, b, rng):
+    picks = rng.permutation(len(scores))[:b]
+    return Selection(picks, {"selector": np.array([scores[0] + 0.1])})
+
+
+strategy = Strategy("own_carry:learn", "own_carry:score", "own_carry:select", "me", "diversity",
+                    "N", formula="none")
+"""
+
+
+def test_arrays_come_back_as_they_were(tmp_path):
+    carry.write(tmp_path, ARRAYS)
+    found = carry.read(tmp_path)
+    assert found.keys() == ARRAYS.keys()
+    for name, value in ARRAYS.items():
+        assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape)
+        assert found[name].tobytes() == value.tobytes()
+
+
+def test_nothing_is_an_empty_carry_and_objects_are_refused(tmp_path):
+    carry.write(tmp_path, {})
+    assert carry.read(tmp_path) == {}
+    np.savez(tmp_path / "carry.npz", odd=np.array([{}], object))
+    with pytest.raises(UserError, match="carry.npz: damaged"):
+        carry.read(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "line"), [(None, "missing; run dvc"), (b"PK", "damaged")])
+def test_a_bad_file_is_named(tmp_path, content, line):
+    if content is not None:
+        (tmp_path / "carry.npz").write_bytes(content)
+    with pytest.raises(UserError, match=f"carry.npz: {line}"):
+        carry.read(tmp_path)
+
+
+def test_a_run_hands_on_what_learner_and_selector_gave(study_copy, tmp_path, monkeypatch):
+    (tmp_path / "own_carry.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    strategy = {"own": {"use": "own_carry:strategy"}, "random": {}}
+    changes = {"strategies": ["own"], "strategy": strategy, "task__digits__epochs": 1}
+    study = settings.load(write_params(study_copy, tree(**changes)))
+    grow(study, study_copy, "digits", "own", 0)
+    import own_carry
+
+    assert [n for n, _ in own_carry.given] == [0, 1, 2]
+    assert own_carry.given[0][1] == {}
+    for n, found in own_carry.given[1:]:
+        assert found["learner"].tolist() == list(range(n))
+        assert found["selector"].tolist() == pytest.approx([0.1 * n], rel=1e-12)
+    last = carry.read(Layout(study_copy).artifacts("digits", "own", 0, "end"))
+    assert last.keys() == {"learner"} and last["learner"].tolist() == [0, 1, 2]
