@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.common import stopwatch
 from benchmarks.plain import Loop, published, usual_state
-from stages import datasets
 from stages.compute import Compute, configure
+from stages.datasets import sources
 from stages.datasets.images import channel_statistics
 from stages.learners.evaluation import evaluate, measure
 from stages.learners.problem import Problem
@@ -38,7 +38,7 @@ class Contest:
     def __init__(self, source: Dataset, model: str, options: argparse.Namespace) -> None:
         self.options = options
         with stopwatch() as reading:
-            self.images = datasets.load(source)
+            self.images = sources.load(source)
         self.reading = reading()
         self.statistics = channel_statistics(self.images.train_images)
         self.task = Task(

@@ -24,10 +24,15 @@ from pathlib import Path
 from stages.errors import UserError
 
 OURS = "stages"
-# Tables and checks of settings: what they yield stands in recipe and protocol, value by value.
-TABLES = (
+# Settings, their tables and their checks: what they yield stands in recipe and protocol, by value.
+BESIDE = (
     "stages.settings",
+    "stages.study",
     "stages.yaml_input",
+    "stages.machine",
+    "stages.protocol",
+    "stages.recipes",
+    "stages.footprint",
     "stages.catalogue.bounds",
     "stages.catalogue.diversity",
     "stages.catalogue.hybrid",
@@ -59,7 +64,7 @@ class Footprint:
         seen: set[str] = set()
         while todo:
             module = todo.pop()
-            if module in seen or module in TABLES or self.file(module) is None:
+            if module in seen or is_beside(module) or self.file(module) is None:
                 continue
             seen.add(module)
             parent = module.rpartition(".")[0]  # a package's __init__ runs before its modules
@@ -81,6 +86,11 @@ class Footprint:
             package = module if path.name == "__init__.py" else module.rpartition(".")[0]
             self._named[module] = set(_named(_parsed(path), package))
         return self._named[module]
+
+
+def is_beside(module: str) -> bool:
+    """Whether a module holds or checks settings alone, and computes nothing."""
+    return any(module == table or module.startswith(f"{table}.") for table in BESIDE)
 
 
 @cache
@@ -206,11 +216,11 @@ def _comments(lines: list[bytes]) -> Iterable[tuple[int, int, int, int]]:
             yield row, start, row, start + len(token.string.encode())
 
 
-def loaded(packages: Iterable[str] = ()) -> dict[str, str]:
-    """The modules that count and are imported in this process, with their digests."""
-    print_of = Footprint(packages)
-    return {
-        name: digest(print_of.file(name))
+def loaded(packages: Iterable[str] = ()) -> list[str]:
+    """The modules of ours and of ``packages`` that are imported in this process and count."""
+    tops = {OURS, *packages}
+    return [
+        name
         for name in sorted(sys.modules)
-        if name not in TABLES and name != "__main__" and print_of.file(name) is not None
-    }
+        if name.partition(".")[0] in tops and not is_beside(name) and source_of(name) is not None
+    ]

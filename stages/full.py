@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import ledger, settings
+from stages import ledger, protocol, recipes, settings
 from stages.compute import configure
-from stages.datasets import Prepared
+from stages.datasets.prepared import Prepared
 from stages.errors import command_line
 from stages.files import write_json
 from stages.layout import Layout
@@ -73,7 +73,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
-    full(settings.load(options.root / "params.yaml"), options.root, options.task, options.seed)
+    study = settings.load(options.root / "params.yaml")
+    recipes.check_stage(Layout(options.root), "full")
+    protocol.check(study, options.root, options.task)
+    full(study, options.root, options.task, options.seed)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import zc.lockfile
 
-from stages import atwork, mend, settings, signals
+from stages import atwork, mend, recipes, settings, signals
 from stages.errors import command_line
 
-SHARED = ("prepare", "protocol", "split")
+SHARED = ("recipes", "prepare", "protocol", "split")
 DVC = (sys.executable, "-m", "dvc")
 PATIENCE = 10.0  # seconds for DVC to finish writing what it is writing
 PAUSE = 0.02  # seconds between two looks
@@ -132,7 +132,9 @@ def repro(root: Path, jobs: int = 0) -> int:
         workers.check()
         for line in mend.mend(root):
             _say(line)
-        (root / "reports/tuned").mkdir(parents=True, exist_ok=True)
+        for folder in ("reports/tuned", "data/code"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        recipes.recipes(study, root)  # code of one's own outside this folder is not DVC's to see
         grow(study, workers, jobs or jobs_for(study))
         (code,) = workers.dvc(["repro"])
         mend.tidy(root)

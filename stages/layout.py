@@ -27,6 +27,10 @@ class Layout:
         """The recipe of one strategy; ``stage-<name>``: the code of a stage."""
         return self.recipes / f"{strategy}.json"
 
+    def protocol(self, task: str) -> Path:
+        """What all rounds of a task have in common."""
+        return self.data(task) / "protocol.json"
+
     def shared_split(self, task: str, seed: int) -> Path:
         """validation.txt and initial.txt, which all strategies of (task, seed) share."""
         return self.root / "splits" / task / f"seed-{seed}"

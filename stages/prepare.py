@@ -9,10 +9,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from stages import datasets, settings
+from stages import settings
 from stages.datasets.images import PARTS, Images
 from stages.datasets.limits import gib
 from stages.datasets.listing import shown
+from stages.datasets.sources import load
 from stages.datasets.summary import summary
 from stages.errors import UserError, command_line
 from stages.files import write_array, write_json
@@ -21,7 +22,7 @@ from stages.layout import Layout
 MANIFEST = "manifest.json"
 
 
-def prepare(study: settings.Settings, root: Path, task: str) -> datasets.Images:
+def prepare(study: settings.Settings, root: Path, task: str) -> Images:
     """Write uint8 images (N, C, H, W), int64 labels (N,), and last of all manifest.json.
 
     All five files are whole, or those of before are: they are written in a folder beside
@@ -34,7 +35,7 @@ def prepare(study: settings.Settings, root: Path, task: str) -> datasets.Images:
         UserError: the images cannot be read, or the arrays cannot be written.
     """
     study.check_names(task)
-    images = datasets.load(study.task[task].dataset)
+    images = load(study.task[task].dataset)
     write(images, Layout(root).data(task))
     return images
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from stages import machine, settings
-from stages.datasets import Prepared
+from stages.datasets.prepared import Prepared
 from stages.errors import UserError, command_line
 from stages.files import write_json
 from stages.layout import Layout
+from stages.reading import read_json
 from stages.study.data import Facts, faults
 
 
@@ -26,14 +28,27 @@ def protocol(study: settings.Settings, root: Path, task: str) -> None:
     """
     study.check_names(task)
     machine.check(study.device, study.threads)
-    folder = Layout(root).data(task)
-    shared = study.model_dump(mode="json", include={"reproducible", "device", "threads"})
+    prepared = Prepared(Layout(root).data(task))
+    check_data(study, task, prepared)
+    write_json(Layout(root).protocol(task), content(study, task, prepared))
+
+
+def content(study: settings.Settings, task: str, prepared: Prepared) -> dict[str, Any]:
+    """What protocol.json says. Threads are no part of it where they cannot change a result."""
+    keys = {"reproducible", "device"}
+    if study.reproducible != "portable":
+        keys.add("threads")
+    shared = study.model_dump(mode="json", include=keys)
     # The data's digest says all about them; where their files lie is nobody else's business.
     about = study.task[task].model_dump(mode="json", exclude={"dataset"})
-    prepared = Prepared(folder)
-    check_data(study, task, prepared)
-    identity = {"data": prepared.identity}
-    write_json(folder / "protocol.json", identity | shared | about)
+    return {"data": prepared.identity} | shared | about
+
+
+def check(study: settings.Settings, root: Path, task: str) -> None:
+    """Raise unless protocol.json is that of params.yaml and of the prepared data."""
+    path = Layout(root).protocol(task)
+    if read_json(path) != content(study, task, Prepared(Layout(root).data(task))):
+        raise UserError(f"{path}: not that of params.yaml; run dvc repro, or the stage protocol")
 
 
 def check_data(study: settings.Settings, task: str, prepared: Prepared) -> None:

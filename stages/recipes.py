@@ -4,24 +4,30 @@ A round depends on its recipe instead of on folders of code: an edit makes exact
 stale that can run it. ``data/recipes/<strategy>.json`` names learner, scorer and selector, all
 settings with their defaults, and the digest of every module that they reach
 (:mod:`stages.footprint`); ``stage-<name>.json`` the code of a stage that no strategy belongs to.
+
+``--folder`` (stage code) notes the digest of a folder that params.yaml's ``code`` names, so that
+DVC notices an edit there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from stages import catalogue, settings
 from stages.errors import UserError, command_line
-from stages.files import write_json
-from stages.footprint import Footprint, loaded
+from stages.files import write_json, write_text
+from stages.footprint import Footprint, digest, loaded
 from stages.layout import Layout
+from stages.reading import read_json
 
 FORMAT = 1
 STAGES = ("split", "start", "full")
 PARTS = ("learner", "scorer", "selector")
+AGAIN = "run dvc repro, or python -m stages.recipes"
 
 
 def recipe(study: settings.Settings, label: str) -> dict[str, Any]:
@@ -49,7 +55,12 @@ def recipe(study: settings.Settings, label: str) -> dict[str, Any]:
     return found | ({"grid": study.grid(label)} if label in study.tuned else {})
 
 
-def packages(paths: list[str]) -> set[str]:
+def of_stage(name: str) -> dict[str, Any]:
+    """The recipe of a stage that no strategy belongs to."""
+    return {"format": FORMAT, "stage": name, "code": Footprint().reached([f"stages.{name}"])}
+
+
+def packages(paths: Iterable[str]) -> set[str]:
     """The top-level packages of import paths."""
     return {path.partition(":")[0].partition(".")[0] for path in paths}
 
@@ -59,8 +70,7 @@ def recipes(study: settings.Settings, root: Path) -> None:
     folder = Layout(root).recipes
     made = {label: recipe(study, label) for label in study.strategies}
     for name in STAGES:
-        code = Footprint().reached([f"stages.{name}"])
-        made[f"stage-{name}"] = {"format": FORMAT, "stage": name, "code": code}
+        made[f"stage-{name}"] = of_stage(name)
     for name, content in made.items():
         write_json(folder / f"{name}.json", content)
     for path in folder.glob("*.json"):
@@ -69,29 +79,56 @@ def recipes(study: settings.Settings, root: Path) -> None:
 
 
 def check(study: settings.Settings, layout: Layout, label: str) -> None:
-    """Hold a recipe against the settings and the code of this process, before a round computes.
+    """Hold a strategy's recipe against params.yaml and the code that lies here.
 
     Raises:
         UserError: there is no recipe, or it is about other settings or other code.
     """
-    path = layout.recipe(label)
-    again = "run dvc repro, or python -m stages.recipes"
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        code = dict(said["code"])
-    except OSError:
-        raise UserError(f"{path}: missing; {again}") from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: not a recipe; {again}") from None
-    due = json.loads(json.dumps(recipe(study, label)))
+    _compare(layout.recipe(label), recipe(study, label))
+
+
+def check_stage(layout: Layout, name: str) -> None:
+    """The same for a stage that no strategy belongs to."""
+    _compare(layout.recipe(f"stage-{name}"), of_stage(name))
+
+
+def _compare(path: Path, due: dict[str, Any]) -> None:
+    said, due = read_json(path), json.loads(json.dumps(due))
     for key in sorted({*due, *said} - {"code"}):
         if said.get(key) != due.get(key):
-            raise UserError(f"{path}: {key} is not that of params.yaml; {again}")
-    for module in sorted({*due["code"], *loaded(packages([due[part] for part in PARTS]))}):
+            raise UserError(f"{path}: {key} is not that of params.yaml; {AGAIN}")
+    code = said["code"] if isinstance(said.get("code"), dict) else {}
+    for module, expected in due["code"].items():
+        if code.get(module) != expected:
+            raise UserError(f"{path}: {module} is not the code that it names; {AGAIN}")
+
+
+def check_loaded(layout: Layout, label: str) -> None:
+    """Raise unless the recipe names every module that this process has loaded and that counts.
+
+    A module that no import statement names, since its name is put together, would be found here.
+    """
+    path = layout.recipe(label)
+    code = read_json(path)["code"]
+    for module in loaded(packages(code)):
         if module not in code:
-            raise UserError(f"{path}: does not know the module {module}, which runs here; {again}")
-        if code[module] != due["code"].get(module, code[module]):
-            raise UserError(f"{path}: {module} was edited since; {again}")
+            raise UserError(
+                f"{path}: knows nothing of the module {module}, which ran; import it by a "
+                f"statement, or name it by a string 'module:name' in full"
+            )
+
+
+def note(folder: str, root: Path) -> None:
+    """Write data/code/<folder>.txt: a line for each Python file of a folder, with its digest.
+
+    Raises:
+        UserError: there is no such folder, or a file in it is no Python.
+    """
+    if not (root / folder).is_dir():
+        raise UserError(f"code: {folder!r} is no folder here; allowed: folders beside params.yaml")
+    files = sorted((root / folder).rglob("*.py"))
+    lines = [f"{digest(path)}  {path.relative_to(root).as_posix()}\n" for path in files]
+    write_text(Layout(root).recipes.parent / "code" / f"{folder}.txt", "".join(lines))
 
 
 @command_line
@@ -99,7 +136,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m stages.recipes", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("."))
+    parser.add_argument("--folder", help="note the digest of this folder instead")
     options = parser.parse_args(arguments)
+    if options.folder:
+        note(options.folder, options.root)
+        return
     recipes(settings.load(options.root / "params.yaml"), options.root)
 
 

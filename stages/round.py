@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from stages import carry, catalogue, ledger, settings, tuning
+from stages import carry, catalogue, ledger, protocol, recipes, settings, tuning
 from stages.compute import Compute, configure
-from stages.datasets import Prepared
+from stages.datasets.prepared import Prepared
 from stages.errors import UserError, command_line
 from stages.files import write_array, write_atomically, write_json
 from stages.layout import END, Layout
@@ -56,8 +57,13 @@ class Clock:
         self.seconds[phase], self._last = round(now - self._last, 4), now
 
 
-def run_round(run: Run, n: int, following: int | str) -> None:
+def run_round(
+    run: Run, n: int, following: int | str, last_check: Callable[[], None] | None = None
+) -> None:
     """Run round ``n`` and write the link ``following`` (``"end"``: the seal).
+
+    Args:
+        last_check: called before the link is written, to raise where none may be.
 
     Raises:
         UserError: bad settings, a damaged chain, missing files, or training that diverged.
@@ -69,10 +75,10 @@ def run_round(run: Run, n: int, following: int | str) -> None:
     lock = run.layout.lock(run.task, run.strategy, run.seed)
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):  # a round whose dvc was killed may still be writing
-        _locked(run, n, following)
+        _locked(run, n, following, last_check or (lambda: None))
 
 
-def _locked(run: Run, n: int, following: int | str) -> None:
+def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], None]) -> None:
     layout, where = run.layout, (run.task, run.strategy, run.seed)
     chain = ledger.walk(layout.link(*where, n))
     data = Prepared(layout.data(run.task))
@@ -93,6 +99,7 @@ def _locked(run: Run, n: int, following: int | str) -> None:
     write_artifacts(layout.artifacts(*where, following), learned, scored, handed_on)
     write_json(layout.seconds(*where, n), clock.seconds)
     write_json(layout.result(*where, n), {**describe(run, n, problem, result, len(picks)), **seen})
+    last_check()
     header = chain.links[-1].header
     ledger.write(
         layout.link(*where, following),
@@ -291,7 +298,9 @@ def main(arguments: list[str] | None = None) -> None:
     number = options.next.isdecimal() and len(options.next) < 10
     following = int(options.next) if number else options.next
     run = Run(study, Layout(options.root), options.task, options.strategy, options.seed)
-    run_round(run, options.round, following)
+    recipes.check(study, run.layout, run.strategy)
+    protocol.check(study, options.root, run.task)
+    run_round(run, options.round, following, lambda: recipes.check_loaded(run.layout, run.strategy))
 
 
 if __name__ == "__main__":

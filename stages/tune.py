@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from stages import catalogue, ledger, settings
+from stages import catalogue, ledger, protocol, recipes, settings
 from stages.compute import configure
-from stages.datasets import Prepared
+from stages.datasets.prepared import Prepared
 from stages.errors import UserError, command_line
 from stages.files import write_json
 from stages.layout import Layout
@@ -171,6 +171,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
+    recipes.check(study, Layout(options.root), options.strategy)
+    protocol.check(study, options.root, options.task)
     tune(study, options.root, options.task, options.strategy, options.seed)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stages.datasets import Images, load
+from stages.datasets.images import Images
+from stages.datasets.sources import load
 from stages.settings import Dataset
 
 

@@ -168,7 +168,7 @@ def test_the_state_grows_with_the_chain(chain):
 
 def test_weights_follow_from_the_rewards_of_the_chain(chain):
     """The weights of round 2 from what round 1 handed on and what its model says, in full."""
-    from stages.datasets import Prepared
+    from stages.datasets.prepared import Prepared
     from stages.models import build, restore
     from stages.models.batches import classify, embed
     from stages.round import Run, check_identity, make_problem

@@ -16,8 +16,8 @@ import yaml
 from study import REPO, tree, write_params
 
 from stages import catalogue, ledger, settings
-from stages.datasets import Images, load
-from stages.datasets.images import PARTS
+from stages.datasets.images import PARTS, Images
+from stages.datasets.sources import load
 from stages.errors import UserError
 from stages.files import write_array, write_json
 from stages.layout import Layout

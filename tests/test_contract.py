@@ -17,7 +17,7 @@ from study import REPO
 
 from stages import catalogue
 from stages.compute import configure
-from stages.datasets import load
+from stages.datasets.sources import load
 from stages.learners.problem import Learned, Problem
 from stages.models.batches import Batches
 from stages.round import pool_of, select

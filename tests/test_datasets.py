@@ -12,8 +12,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
 from stages import carry
-from stages.datasets import Images, Prepared, load
-from stages.datasets.images import PARTS, channel_statistics
+from stages.datasets.images import PARTS, Images, channel_statistics
+from stages.datasets.prepared import Prepared
+from stages.datasets.sources import load
 from stages.errors import UserError
 from stages.settings import Dataset
 from stages.split import draw_balanced, draw_uniform

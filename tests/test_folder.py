@@ -14,7 +14,9 @@ from folders import animals, one_line, paint, read
 from PIL import Image
 from study import tree, write_params
 
-from stages.datasets import Prepared, limits, listing, load
+from stages.datasets import limits, listing
+from stages.datasets.prepared import Prepared
+from stages.datasets.sources import load
 from stages.errors import UserError
 from stages.prepare import main as prepare_main
 from stages.settings import Dataset

@@ -26,6 +26,7 @@ PARTS = (
     ".dvcignore",
     ".gitignore",
     "reports/tuned/README.md",
+    "data/code/README.md",
     "requirements.lock",
     "CITATION.cff",
 )

@@ -18,8 +18,8 @@ import pytest
 from study import REPO, tree, write_params
 
 from stages import files, prepare
-from stages.datasets import Images, Prepared
-from stages.datasets.images import PARTS
+from stages.datasets.images import PARTS, Images
+from stages.datasets.prepared import Prepared
 from stages.datasets.summary import duplicates, summary
 from stages.errors import UserError
 

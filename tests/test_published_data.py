@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from folders import one_line
 
-from stages.datasets import load
-from stages.datasets.sources import DIGESTS, data_root
+from stages.datasets.sources import DIGESTS, data_root, load
 from stages.errors import UserError
 from stages.settings import Dataset
 

@@ -14,10 +14,11 @@ import pytest
 import torch
 from study import DROP, REPO, edit, rounds, tree, write_params
 
-from stages import datasets, full, grow, prepare, settings, split, start
+from stages import full, grow, prepare, settings, split, start
 from stages import protocol as protocol_stage
 from stages import round as round_stage
 from stages.compute import configure
+from stages.datasets import sources
 from stages.errors import UserError, nearest
 from stages.models import build
 from stages.protocol import protocol
@@ -495,7 +496,7 @@ def test_reproducible_off_needs_no_quotes(tmp_path):
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_what_is_known_of_published_data_is_true(name, tmp_path):
     if name == "digits":
-        images = datasets.load(settings.Dataset(name=name))
+        images = sources.load(settings.Dataset(name=name))
         rows, shape = images.train_images.shape[0], images.train_images.shape[1:]
         assert PUBLISHED[name] == Facts(rows, shape, len(images.classes))
     else:

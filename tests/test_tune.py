@@ -15,7 +15,7 @@ from test_pipeline import commit, contents, dvc, git, make_repository, ran
 from stages import catalogue, ledger, settings, tune, tuning
 from stages.catalogue import hybrids
 from stages.compute import configure
-from stages.datasets import Prepared
+from stages.datasets.prepared import Prepared
 from stages.errors import UserError
 from stages.layout import Layout
 from stages.learners.evaluation import evaluate_rows

@@ -22,6 +22,7 @@ THREADS = 1024  # more than any machine has cores; libraries crash at some multi
 SEED = 2**63 - 1  # tables of results hold seeds as int64
 ROUND = 100_000  # of a study; each is a stage of DVC, which reads and writes all of them
 STEEP = 1000.0  # of rates: a step of a thousand gradients leaves the range of any network
+FOLDER = r"^[A-Za-z0-9_]+$"
 CANDIDATES = 1000  # combinations of a tuned strategy's settings; each is a run of its own
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -113,6 +114,7 @@ class Settings(Section):
     strategies: list[str]
     seeds: list[Annotated[int, Field(ge=0, le=SEED)]]
     tuned: list[str] = []  # strategies of which the stage tune chooses settings
+    code: list[Annotated[str, Field(pattern=FOLDER, max_length=200)]] = []  # folders with one's own
     rounds: list[Round]
     task: dict[str, Task]
     strategy: dict[str, dict[str, Any] | None]
