@@ -3,8 +3,9 @@
 A file is a few ``# key: value`` lines, then one integer a line: rows of the prepared training
 array, in order of selection. ``numpy.loadtxt`` reads it. ``validation.txt`` and ``initial.txt`` are
 shared by all strategies of a (task, seed); ``round-<n>.txt`` holds what round n-1 selected
-(round 0: nothing); ``round-end.txt`` is the seal: no indices, only the total. The SHA-256 of the
-seal's bytes is the fingerprint of the run. Needs numpy alone.
+(round 0: nothing); ``round-end.txt`` is the seal: no indices, only the total and the SHA-256 of the
+result file of each round. The SHA-256 of the seal's bytes is the fingerprint of the run: of its
+index sets and results together. Needs numpy alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,12 @@ import numpy as np
 
 from stages.errors import UserError
 from stages.files import write_text
-from stages.reading import MissingFile, open_regular, shown
+from stages.reading import MissingFile, open_regular, read_regular, shown
 
 FORMAT = "aledger 1"
 KEYS = ("format", "data", "rows", "task", "strategy", "seed", "round", "parent", "count", "total")
 TUNED = "tuned"
+RESULTS = "results"
 SHARED = "shared"
 NUMBER = r"(?:0|[1-9]\d{0,17})"
 MOST_HEADER = 1 << 16  # bytes
@@ -92,6 +95,7 @@ def write(
     parent: Link | None,
     total: int,
     tuned: dict[str, Any] | None = None,
+    results: Sequence[str] = (),
 ) -> Link:
     """Write one link atomically and return it as read back.
 
@@ -102,6 +106,7 @@ def write(
         parent: the link before, None for the first of all.
         total: labeled rows up to and including this link.
         tuned: settings that were chosen on the validation set, for :func:`tuned_settings`.
+        results: of a seal: SHA-256 of the result file of each round, from round 0 on.
 
     Raises:
         UserError: a duplicate or an index out of range; nothing is written.
@@ -111,6 +116,8 @@ def write(
     lines = [f"# {key}: {value}" for key, value in zip(KEYS, values, strict=True)]
     if tuned:
         lines.append(f"# {TUNED}: {json.dumps(tuned)}")
+    if results:
+        lines.append(f"# {RESULTS}: {' '.join(results)}")
     lines += [str(int(index)) for index in indices]
     content = "\n".join(lines) + "\n"
     parse(path, content.encode("ascii"))  # a bad link is never written
@@ -132,6 +139,28 @@ def tuned_settings(link: Link) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{link.path}: tuned: {shown(repr(said))} is not a set of settings")
     return values
+
+
+def pinned_results(seal: Link) -> list[str]:
+    """SHA-256 of the result file of each round, from round 0 on; [] where the seal has none."""
+    return seal.header.get(RESULTS, "").split()
+
+
+def check_result(seal: Link, n: int, path: Path) -> None:
+    """Raise unless the bytes of a result file are those that a run's seal pins.
+
+    Raises:
+        UserError: the seal pins no results, or others; or the file cannot be read.
+    """
+    pinned = pinned_results(seal)
+    if n >= len(pinned):
+        raise UserError(f"{seal.path}: pins no result of round {n}, so {path.name} proves nothing")
+    found = digest(read_regular(path, MOST))
+    if found != pinned[n]:
+        raise UserError(
+            f"{path}: changed after the run was sealed (SHA-256 is {found[:12]}, {seal.path} "
+            f"expects {pinned[n][:12]})"
+        )
 
 
 def read(path: Path) -> Link:
@@ -220,6 +249,9 @@ def walk(last: Path) -> Chain:
     for before, after in zip(links, links[1:], strict=False):
         _check_successor(before, after)
     _check_rows(links[1:], links[0].indices, str(links[0].path))
+    rounds, pinned = len(links) - 3, len(pinned_results(links[-1]))
+    if pinned not in (0, rounds):
+        raise UserError(f"{last}: pins results of {pinned} rounds, the chain has {rounds}")
     return Chain(links[0], links[1], links[2:])
 
 
@@ -264,7 +296,7 @@ def _check_header(path: Path, header: dict[str, str]) -> None:
     missing = [key for key in KEYS if key not in header]
     if missing:
         raise UserError(f"{path}: header lacks {', '.join(missing)} (half-written?)")
-    if list(header) not in ([*KEYS], [*KEYS, TUNED]):
+    if list(header) not in ([*KEYS], [*KEYS, TUNED], [*KEYS, RESULTS]):
         known = f"{', '.join(KEYS)}, in this order"
         raise UserError(f"{path}: header has {shown(', '.join(header))}; allowed: {known}")
     for key in ("rows", "seed", "count", "total"):
@@ -274,6 +306,10 @@ def _check_header(path: Path, header: dict[str, str]) -> None:
         raise UserError(f"{path}: header round: {shown(repr(header['round']))} is no round")
     if TUNED in header and header["round"] != "0":
         raise UserError(f"{path}: header {TUNED}: allowed: in the first link of a run")
+    if RESULTS in header and header["round"] != "end":
+        raise UserError(f"{path}: header {RESULTS}: allowed: in the seal of a run")
+    if not re.fullmatch(r"[0-9a-f]{64}( [0-9a-f]{64})*", header.get(RESULTS, "0" * 64)):
+        raise UserError(f"{path}: header {RESULTS}: allowed: SHA-256 of each round's result file")
 
 
 def _check_range(link: Link) -> None:

@@ -17,6 +17,8 @@ import numpy as np
 from filelock import FileLock
 
 from stages import carry, catalogue, ledger, protocol, recipes, settings, tuning
+from stages.checking import records
+from stages.checking.data import read_manifest
 from stages.compute import Compute, configure
 from stages.datasets.prepared import Prepared
 from stages.errors import UserError, command_line
@@ -112,7 +114,27 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
         round_n=following,
         parent=chain.links[-1],
         total=len(chain.labeled) + len(picks),
+        results=results_of(run, chain) if following == END else (),
     )
+
+
+def results_of(run: Run, chain: ledger.Chain) -> list[str]:
+    """SHA-256 of the result file of each round of a run that ends now, for its seal.
+
+    Raises:
+        UserError: one is missing, or is not about this run, its chain or its data.
+    """
+    where = (run.task, run.strategy, run.seed)
+    data = read_manifest(run.layout.data(run.task) / "manifest.json")
+    sizes = [len(link.indices) for link in chain.links[1:]] + [0]
+    found = []
+    for n, (link, selected) in enumerate(zip(chain.links, sizes, strict=True)):
+        path = run.layout.result(*where, n)
+        _, faults = records.read(path, records.Place(*where, n, data, link.total, selected))
+        if faults:
+            raise UserError(*faults)
+        found.append(ledger.digest(path.read_bytes()))
+    return found
 
 
 def choose(

@@ -193,6 +193,12 @@ class Study:
             if record is None:
                 before = []
                 continue
+            if chain:
+                try:
+                    ledger.check_result(chain.links[-1], n, folder / f"round-{n}.json")
+                except UserError as fault:
+                    self.found.faults.append(str(fault))
+                    self.found.records -= 1
             before = self._follow(folder / f"round-{n}.json", before, record, run)
             if record["selected"]:
                 told.setdefault("selection" in record, folder / f"round-{n}.json")

@@ -116,6 +116,8 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
         labeled = links[n].total if known else None
         selected = len(links[n + 1].indices) if known else None
         row, record = parse_result(path, root, Place(*run, n, data[run[0]], labeled, selected))
+        if links:
+            ledger.check_result(links[-1], n, path)
         if before:
             if row["labeled"] < before["labeled"]:
                 name = path.relative_to(root).as_posix()
