@@ -14,7 +14,7 @@ from stages.errors import UserError
 from stages.layout import Layout
 from stages.reading import MissingFile, open_regular, read_json, shown
 
-SHARED = ("reproducible", "device", "threads")
+SHARED = ("reproducible", "device")  # and threads, where they can change a result
 HEADER = 1 << 14  # bytes before the labels in their file
 
 
@@ -69,7 +69,8 @@ def check_protocol(path: Path, task: str, plan: Plan, data: Data | None) -> list
             f"{path}: data is {shown(repr(protocol.get('data')), 120)}, {data.path} says "
             f"{data.identity!r}"
         )
-    given = {key: plan.raw[key] for key in SHARED if key in plan.raw}
+    shared = SHARED if plan.raw.get("reproducible") == "portable" else (*SHARED, "threads")
+    given = {key: plan.raw[key] for key in shared if key in plan.raw}
     given |= {key: value for key, value in plan.raw["task"][task].items() if key != "dataset"}
     for key, value, said in _differences(given, protocol):
         faults.append(
