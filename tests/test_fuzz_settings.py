@@ -1,4 +1,4 @@
-"""A few hundred of the hostile settings of benchmarks/fuzz_settings.py, and that it would notice."""
+"""Some hundred of the hostile settings of benchmarks/fuzz_settings.py; it would notice, too."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import random
 import shutil
 
 import pytest
-from benchmarks import fuzz_settings
 
+from benchmarks import fuzz_settings
 from stages import settings
 
 
