@@ -240,7 +240,7 @@ def _linear_kernel(
 
 def _tuned(labels: list[str], tasks: list[str], settings: Settings, faults: Faults) -> None:
     """``tuned`` names exactly those strategies that give a setting as a list of candidates."""
-    chosen, unclear = set(settings.tuned), any(place[0] == "strategies" for place in faults.wrong)
+    chosen, unclear = set(settings.tuned), faults.spoilt(("strategies",))
     for label, count in Counter(settings.tuned).items():
         if faults.enough:
             return
