@@ -185,7 +185,9 @@ class _Builder:
 
     def _alias(self, name: str, line: int) -> None:
         if name not in self.anchors:
-            raise UserError(f"alias *{name[:80]} in line {line} names nothing that stands before it")
+            raise UserError(
+                f"alias *{name[:80]} in line {line} names nothing that stands before it"
+            )
         node = self.anchors[name]
         self._count(node.size, node.height, line)
         self._add(_Node(node.value, line, node.size, node.height))
