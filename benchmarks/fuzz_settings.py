@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import functools
 import io
 import math
 import os
@@ -80,6 +81,11 @@ BYTES += [b"---\n", b"...\n", b"%YAML 1.1\n---\n", b": ", b"- ", b"#", b"{", b"[
 
 def base() -> dict[str, Any]:
     """Settings that are valid, with something in every section."""
+    return copy.deepcopy(_base())
+
+
+@functools.cache
+def _base() -> dict[str, Any]:
     raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     raw |= {"device": "cpu", "seeds": [0, 1], "tuned": ["mixed"]}
     raw["strategies"] = ["random", "entropy", "bald", "kmeans", "coreset", "albl", "mixed"]
@@ -89,6 +95,9 @@ def base() -> dict[str, Any]:
     raw["strategy"] = {name: raw["strategy"][name] for name in raw["strategies"][:-1]}
     raw["strategy"]["mixed"] = {"use": "hybrid", "combination": "mean", "alpha": [0.1, 0.5]}
     return raw
+
+
+_dump = functools.partial(yaml.dump, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -174,7 +183,7 @@ def bombs(rng: random.Random) -> bytes:
     if kind == 8:
         return rng.randbytes(min(size, 3000))
     if kind == 9:
-        return yaml.safe_dump(base()).encode(rng.choice(["utf-16", "utf-32", "utf-8-sig", "utf-7"]))
+        return _dump(base()).encode(rng.choice(["utf-16", "utf-32", "utf-8-sig", "utf-7"]))
     return b"#" * size * 6
 
 
@@ -187,7 +196,7 @@ def hostile(rng: random.Random) -> bytes:
         with contextlib.suppress(OverflowError):  # 10**400 + 0.5
             tree_fault(tree, rng)
     try:
-        content = yaml.safe_dump(tree, sort_keys=False, allow_unicode=rng.random() < 0.5).encode()
+        content = _dump(tree, sort_keys=False, allow_unicode=rng.random() < 0.5).encode()
     except (yaml.YAMLError, UnicodeEncodeError, ValueError):
         return bombs(rng)
     for _ in range(rng.choice([0, 0, 0, 1, 1, 2])):
@@ -223,7 +232,7 @@ def numbers(value: Any) -> Iterator[float]:
 def unsound(study: settings.Settings, content: bytes, folder: Path) -> str:
     """Why accepted settings make no sense; "" if they do. Apart from the package's own rules."""
     found = study.model_dump(mode="json")
-    text = yaml.safe_dump(found, sort_keys=False)
+    text = _dump(found, sort_keys=False)
     again = folder / "again.yaml"
     again.write_text(text, encoding="utf-8")
     try:
@@ -349,7 +358,7 @@ def main() -> None:
     rng, counts, wrong, slowest = random.Random(options.seed), Counter(), [], 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "params.yaml").write_text(yaml.safe_dump(base(), sort_keys=False))
+        (folder / "params.yaml").write_text(_dump(base(), sort_keys=False))
         prepare.main(["--task", "digits", "--root", name])
         os.environ["PYTHONPATH"] = str(REPOSITORY)
         for at in range(options.files + options.commands + options.processes):
