@@ -333,7 +333,7 @@ def command(content: bytes, root: Path, stage: str, apart: bool) -> tuple[str, s
     lines = text.splitlines()
     if code != 1 or not lines or not all(line.startswith("error: ") for line in lines):
         return "WRONG", f"exit {code}: {text[-300:]}"
-    if "unexpected" in text or held(root) != before:
+    if "error: unexpected" in text or held(root) != before:
         return "WRONG", f"{lines[0][:300]} or half-written"
     return "faults", lines[0]
 

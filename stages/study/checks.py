@@ -40,7 +40,8 @@ def check(settings: Settings, faults: Faults) -> None:
 
 
 def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
-    """The lists of names and seeds; gives the tasks and strategies that have an entry."""
+    """The lists of names and seeds; gives the tasks and strategies that are right."""
+    right: dict[str, list[str]] = {"tasks": [], "strategies": []}
     for at, kind, entries in (
         ("task", "tasks", settings.task),
         ("strategy", "strategies", settings.strategy),
@@ -63,11 +64,10 @@ def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
                     f"{kind}: {name!r} and {other!r} are one folder where file names ignore case",
                     (kind, position),
                 )
+            else:
+                right[kind].append(name)
     _listed("seeds", settings.seeds, faults)
-    return (
-        [name for name in dict.fromkeys(settings.tasks) if name in settings.task],
-        [name for name in dict.fromkeys(settings.strategies) if name in settings.strategy],
-    )
+    return right["tasks"], right["strategies"]
 
 
 def _listed(kind: str, items: list[Any], faults: Faults) -> None:
