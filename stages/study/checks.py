@@ -40,7 +40,8 @@ def check(settings: Settings, faults: Faults) -> None:
 
 
 def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
-    """The lists of names and seeds; gives the tasks and strategies that have an entry."""
+    """The lists of names and seeds; gives the tasks and strategies that are right."""
+    right: dict[str, list[str]] = {"tasks": [], "strategies": []}
     for at, kind, entries in (
         ("task", "tasks", settings.task),
         ("strategy", "strategies", settings.strategy),
@@ -63,11 +64,10 @@ def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
                     f"{kind}: {name!r} and {other!r} are one folder where file names ignore case",
                     (kind, position),
                 )
+            else:
+                right[kind].append(name)
     _listed("seeds", settings.seeds, faults)
-    return (
-        [name for name in dict.fromkeys(settings.tasks) if name in settings.task],
-        [name for name in dict.fromkeys(settings.strategies) if name in settings.strategy],
-    )
+    return right["tasks"], right["strategies"]
 
 
 def _listed(kind: str, items: list[Any], faults: Faults) -> None:
@@ -240,7 +240,7 @@ def _linear_kernel(
 
 def _tuned(labels: list[str], tasks: list[str], settings: Settings, faults: Faults) -> None:
     """``tuned`` names exactly those strategies that give a setting as a list of candidates."""
-    chosen, unclear = set(settings.tuned), any(place[0] == "strategies" for place in faults.wrong)
+    chosen, unclear = set(settings.tuned), faults.spoilt(("strategies",))
     for label, count in Counter(settings.tuned).items():
         if faults.enough:
             return
