@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import zlib
 from pathlib import Path
@@ -319,3 +320,13 @@ def test_a_decoders_warning_is_counted(tmp_path):
     content = saved(Image.new("RGB", (4, 4)), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01")
     _, facts = read(content, tmp_path)
     assert "decoder warned" in facts.changes
+
+
+def test_what_a_decoder_logs_is_no_second_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as outside of a test
+    content = files.tiff(np.ones((3, 3, 1)), 1, 8, "<")
+    samples = struct.pack("<HHII", 277, 3, 1, 1)
+    assert samples in content
+    broken = content.replace(samples, struct.pack("<HHII", 277, 3, 1, 9999))
+    assert "not a readable image" in refused(broken, tmp_path)
+    assert capsys.readouterr() == ("", "")

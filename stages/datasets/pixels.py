@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
@@ -18,6 +19,8 @@ from stages.errors import UserError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+# Pillow logs some faults besides raising them; without a handler they would be further lines.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # What the file holds decides, not its ending; no other decoder ever sees it.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 2**26  # 8192 x 8192: 256 MiB as RGBA, decoded in a few seconds
