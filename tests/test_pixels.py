@@ -143,6 +143,12 @@ def test_transparency_lies_over_white_and_hidden_colours_stay_hidden(tmp_path, a
         assert (pixels == 255).all()
 
 
+@pytest.mark.parametrize("planes", [2, 4])
+def test_one_transparent_pixel(tmp_path, planes):
+    content = files.png(np.full((1, 1, planes), 51), {2: 4, 4: 6}[planes], 8)
+    assert (read(content, tmp_path)[0] == 214).all()  # (51 * 51 + 204 * 255) / 255 = 214.2
+
+
 @pytest.mark.parametrize("mode", ["LA", "La", "RGBA", "RGBa", "P", "1"])
 def test_a_hidden_colour_shows_in_no_mode(mode):
     image = Image.new("RGBA", (4, 3), (10, 20, 30, 0))

@@ -239,7 +239,7 @@ def _over_background(planes: np.ndarray, facts: Facts) -> np.ndarray:
         alpha, planes = planes[..., -1], planes[..., :-1]
         if int(alpha.min()) < 255:
             facts.changes.append("transparent over white")
-            planes = np.ascontiguousarray(planes)
+            planes = np.array(planes, order="C")  # Pillow's own memory is not written to
             step = max(1, 2**18 // planes.shape[1])  # rows at a time, to stay in the cache
             for at in range(0, len(planes), step):
                 part = planes[at : at + step]
