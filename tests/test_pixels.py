@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import zlib
 from pathlib import Path
@@ -140,6 +141,12 @@ def test_transparency_lies_over_white_and_hidden_colours_stay_hidden(tmp_path, a
     assert ("transparent over white" in facts.changes) == (alpha < 255)
     if alpha == 0:
         assert (pixels == 255).all()
+
+
+@pytest.mark.parametrize("planes", [2, 4])
+def test_one_transparent_pixel(tmp_path, planes):
+    content = files.png(np.full((1, 1, planes), 51), {2: 4, 4: 6}[planes], 8)
+    assert (read(content, tmp_path)[0] == 214).all()  # (51 * 51 + 204 * 255) / 255 = 214.2
 
 
 @pytest.mark.parametrize("mode", ["LA", "La", "RGBA", "RGBa", "P", "1"])
@@ -319,3 +326,13 @@ def test_a_decoders_warning_is_counted(tmp_path):
     content = saved(Image.new("RGB", (4, 4)), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01")
     _, facts = read(content, tmp_path)
     assert "decoder warned" in facts.changes
+
+
+def test_what_a_decoder_logs_is_no_second_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as outside of a test
+    content = files.tiff(np.ones((3, 3, 1)), 1, 8, "<")
+    samples = struct.pack("<HHII", 277, 3, 1, 1)
+    assert samples in content
+    broken = content.replace(samples, struct.pack("<HHII", 277, 3, 1, 9999))
+    assert "not a readable image" in refused(broken, tmp_path)
+    assert capsys.readouterr() == ("", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
@@ -18,6 +19,8 @@ from stages.errors import UserError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+# Pillow logs some faults besides raising them; without a handler they would be further lines.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # What the file holds decides, not its ending; no other decoder ever sees it.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 2**26  # 8192 x 8192: 256 MiB as RGBA, decoded in a few seconds
@@ -236,7 +239,7 @@ def _over_background(planes: np.ndarray, facts: Facts) -> np.ndarray:
         alpha, planes = planes[..., -1], planes[..., :-1]
         if int(alpha.min()) < 255:
             facts.changes.append("transparent over white")
-            planes = np.ascontiguousarray(planes)
+            planes = np.array(planes, order="C")  # Pillow's own memory is not written to
             step = max(1, 2**18 // planes.shape[1])  # rows at a time, to stay in the cache
             for at in range(0, len(planes), step):
                 part = planes[at : at + step]
