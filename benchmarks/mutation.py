@@ -5,10 +5,10 @@
     python -m benchmarks.mutation --rooms learners round ...  only in stages/learners, round.py
 
 A fault is tried with the tests that run the function it is in until one fails: first the files that
-noticed other faults of the room, then its own, then the quickest. Which tests those are is measured once, file by
-file, and kept under --work. Each fault has a process of its own, forked from one in which the
-libraries are loaded already. Survivors with a reason in equivalent.yaml are counted apart. Needs
-fork, so no Windows.
+noticed other faults of the room, then the module's own, then the quickest. Which tests those are is
+measured once, file by file, and kept under --work. Each fault has a process of its own, forked from
+one in which the libraries are loaded already. Survivors with a reason in equivalent.yaml are
+counted apart. Needs fork, so no Windows.
 """
 
 from __future__ import annotations
