@@ -5,10 +5,10 @@
     python -m benchmarks.mutation --rooms learners round ...  only in stages/learners, round.py
 
 A fault is tried with the tests that run the function it is in until one fails: first the files that
-noticed other faults of the room, then the quickest. Which tests those are is measured once, file by
-file, and kept under --work. Each fault has a process of its own, forked from one in which the
-libraries are loaded already. Survivors with a reason in equivalent.yaml are counted apart. Needs
-fork, so no Windows.
+noticed other faults of the room, then the module's own, then the quickest. Which tests those are is
+measured once, file by file, and kept under --work. Each fault has a process of its own, forked from
+one in which the libraries are loaded already. Survivors with a reason in equivalent.yaml are
+counted apart. Needs fork, so no Windows.
 """
 
 from __future__ import annotations
@@ -285,7 +285,10 @@ class Trials:
         os.utime(path, (before + 1000, before + 1000))  # or else an old .pyc might be taken for it
         tests = self.coverage.tests_of(one)
         seconds = {file: sum(times.values()) for file, times in tests.items()}
-        order = sorted(tests, key=lambda file: (-self.noticed[room(one.file), file], seconds[file]))
+        stem, of_room = Path(one.file).stem, room(one.file)
+        order = sorted(
+            tests, key=lambda file: (-self.noticed[of_room, file], stem not in file, seconds[file])
+        )
         batches = [
             (files, [test for file in files for test in tests[file]])
             for files in (order[:FIRST], order[FIRST:])
