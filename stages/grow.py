@@ -135,7 +135,8 @@ def repro(root: Path, jobs: int = 0) -> int:
         (root / "reports/tuned").mkdir(parents=True, exist_ok=True)
         grow(study, workers, jobs or jobs_for(study))
         (code,) = workers.dvc(["repro"])
-        mend.tidy(root)
+        if not code:
+            mend.tidy(root)
         workers.check()
     return code
 
