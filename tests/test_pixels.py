@@ -52,9 +52,10 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
         files.png(RAMP, 0, 16),
         files.tiff(RAMP, 1, 16, "<"),
         files.tiff(RAMP, 1, 16, ">"),
+        files.tiff(RAMP, 1, 16, "<", sample_format=1),
         files.tiff(65535 - RAMP, 0, 16, "<"),  # white is zero
     ],
-    ids=["png", "little-endian tiff", "big-endian tiff", "white is zero"],
+    ids=["png", "little-endian tiff", "big-endian tiff", "unsigned tiff", "white is zero"],
 )
 def test_16_bits_of_grey_give_the_high_byte(tmp_path, content):
     pixels, facts = read(content, tmp_path, channels=1)
@@ -303,6 +304,14 @@ def test_more_pixels_than_allowed_are_refused(tmp_path):
         chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(10**6))), (b"IEND", b"")]
         message = refused(files.png_chunks(chunks), tmp_path)
         assert f"{side * side} pixels; allowed: up to 67108864" in message
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused(tmp_path):
+    whole = saved(Image.new("L", (64, 64)), "JPEG", progressive=True)
+    table, scan = whole.rfind(b"\xff\xc4"), whole.rfind(b"\xff\xda")
+    last = whole[min(table, scan) : -2]
+    assert read(whole, tmp_path, 1)[0].shape == (1, 64, 64)
+    assert "scans; allowed: up to 100" in refused(whole[:-2] + last * 1000 + whole[-2:], tmp_path)
 
 
 def test_text_that_swells_is_refused(tmp_path):
