@@ -255,10 +255,13 @@ class Trials:
 
     Args:
         grace: seconds that a fault may take beyond what its tests are expected to.
+        limit: seconds of tests that a fault is tried with, at least one file; 0: all of them.
     """
 
-    def __init__(self, place: Path, jobs: int, coverage: Coverage, grace: float) -> None:
-        self.coverage, self.grace = coverage, grace
+    def __init__(
+        self, place: Path, jobs: int, coverage: Coverage, grace: float, limit: float = 0
+    ) -> None:
+        self.coverage, self.grace, self.limit = coverage, grace, limit
         self.noticed: Counter[tuple[str, str]] = Counter()  # room and test file
         self.free = [copy_of(ROOT, place / str(at)) for at in range(jobs)]
         for folder in self.free:
@@ -289,12 +292,17 @@ class Trials:
         order = sorted(
             tests, key=lambda file: (-self.noticed[of_room, file], stem not in file, seconds[file])
         )
+        order = [
+            file
+            for at, file in enumerate(order)
+            if not self.limit or sum(seconds[one] for one in order[:at]) < self.limit
+        ]
         batches = [
             (files, [test for file in files for test in tests[file]])
             for files in (order[:FIRST], order[FIRST:])
             if files
         ]
-        limit = self.grace + PATIENCE * sum(seconds.values())
+        limit = self.grace + PATIENCE * sum(seconds[file] for file in order)
         return Trial(one, folder, source, start(folder, batches, limit, self.coverage.marks))
 
     def _end(self, trial: Trial) -> str:
@@ -376,6 +384,9 @@ def main() -> None:
     parser.add_argument("--rooms", nargs="*", default=[], help="folders or modules of stages")
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="processes")
     parser.add_argument("--grace", type=float, default=GRACE, help="seconds beyond the tests' own")
+    parser.add_argument(
+        "--limit", type=float, default=0, help="seconds of tests a fault is tried with; 0: all"
+    )
     parser.add_argument("--slow", action="store_true", help="with the tests that are marked slow")
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "mutation", help="kept folder"
@@ -388,7 +399,9 @@ def main() -> None:
     coverage = Coverage(options.work, options.slow)
     load_libraries(coverage.modules())
     with tempfile.TemporaryDirectory() as place:
-        found = Trials(Path(place), options.jobs, coverage, options.grace).run(mutants)
+        found = Trials(Path(place), options.jobs, coverage, options.grace, options.limit).run(
+            mutants
+        )
     sys.exit(report(found) > 0)
 
 
