@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from stages.errors import UserError, shown
-from stages.files import read_regular
+from stages.reading import read_regular
 
 Path = tuple[Any, ...]  # keys and positions from the root to a value
 
@@ -80,7 +80,7 @@ def read_document(path: File, limits: Limits = Limits()) -> Document:
     Raises:
         UserError: it cannot be read, is not YAML, or is beyond ``limits``.
     """
-    content = read_regular(path, limits.size)
+    content = read_regular(path, limits.size, follow=True)
     try:
         return parse(content, limits)
     except UserError as error:

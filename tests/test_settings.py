@@ -599,7 +599,7 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match="params.yaml: no such file"):
+    with pytest.raises(UserError, match="params.yaml: missing"):
         settings.load(tmp_path / "params.yaml")
 
 
