@@ -62,25 +62,28 @@ class Document:
     faults: list[tuple[Path, str]]
 
 
-def read(path: File, limits: Limits = Limits()) -> Any:
+def read(path: File, limits: Limits = Limits(), follow: bool = True) -> Any:
     """The content of a file.
+
+    Args:
+        follow: whether a link may lead to it.
 
     Raises:
         UserError: it cannot be read, is not YAML, is beyond ``limits``, or has faults: all of them.
     """
-    document = read_document(path, limits)
+    document = read_document(path, limits, follow)
     if document.faults:
         raise UserError(*(f"{path}: {fault}" for _, fault in document.faults))
     return document.value
 
 
-def read_document(path: File, limits: Limits = Limits()) -> Document:
+def read_document(path: File, limits: Limits = Limits(), follow: bool = True) -> Document:
     """The content of a file, with the faults of single values beside it.
 
     Raises:
         UserError: it cannot be read, is not YAML, or is beyond ``limits``.
     """
-    content = read_regular(path, limits.size, follow=True)
+    content = read_regular(path, limits.size, follow)
     try:
         return parse(content, limits)
     except UserError as error:

@@ -682,7 +682,7 @@ def test_nothing_of_the_folder_is_imported_or_executed(study, tmp_path):
         f"tasks: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path "
         f"[{str(mark)}]]\n"
     )
-    named(study, "params.yaml: not valid YAML")
+    named(study, "params.yaml: line 1: tag")
     assert not mark.exists()
 
 

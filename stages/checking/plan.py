@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import yaml_input
 from stages.errors import UserError
 from stages.reading import shown
 
@@ -92,7 +91,9 @@ def read(path: Path) -> Plan:
     Raises:
         UserError: not settings of a study; the message names the key.
     """
-    raw = yaml_input.read(path)
+    from stages import yaml_input  # PyYAML; without settings, NumPy is enough
+
+    raw = yaml_input.read(path, follow=False)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: expected settings as 'key: value' lines")
     try:
