@@ -20,8 +20,8 @@ from stages.compute import configure
 with torch.random.fork_rng(): pass
 configure("{how}", "cpu", {threads})
 import scipy.linalg, sklearn.cluster
-pools = {{pool["internal_api"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}}
-print(torch.get_num_threads(), sorted(set(pools.values())),
+pools = {{pool["num_threads"] for pool in threadpoolctl.threadpool_info()}}
+print(torch.get_num_threads(), sorted(pools),
       [os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                          "MKL_NUM_THREADS")])
 """
