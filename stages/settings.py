@@ -228,11 +228,16 @@ def _check(settings: Settings) -> None:
         _check_task(name, settings.task[name], settings)
     for label in settings.strategies:
         entry, options = settings.chosen(label)
-        samples = any(one.needs_dropout for one in [entry, *catalogue.consulted(options)])
+        involved = [
+            one
+            for tried in settings.grid(label)
+            for one in catalogue.involved(entry, options | tried)
+        ]
+        samples = any(one.samples_dropout() for one in involved)
         for name in settings.tasks:
             wanted = settings.task[name].query_size
-            for key in ("candidates", *entry.drawn):
-                if 0 < (drawn := options.get(key, 0)) < wanted:
+            for key, drawn in (pair for one in involved for pair in one.drawn()):
+                if 0 < drawn < wanted:
                     raise UserError(
                         f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
                         f"{wanted}; allowed: 0 (the whole pool), or {wanted} or more"
