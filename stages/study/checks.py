@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +177,14 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
                 faults.add(line)
             faults.wrong.add(("strategy", label))
             continue
-        if any(one.needs_dropout for one in [entry, *catalogue.consulted(options)]):
+        involved = [
+            one
+            for tried in settings.grid(label)
+            for one in catalogue.involved(entry, options | tried)
+        ]
+        if any(one.samples_dropout() for one in involved):
             samplers.append(label)
-        _drawn(label, [*entry.drawn, "candidates"], options, tasks, settings, faults)
+        _drawn(label, involved, tasks, settings, faults)
         if entry.selector == K_DPP:
             _linear_kernel(label, options, tasks, settings, faults)
     for name in tasks if samplers else []:
@@ -196,26 +200,23 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
 
 def _drawn(
     label: str,
-    keys: Iterable[str],
-    options: dict[str, Any],
+    involved: list[catalogue.Involved],
     tasks: list[str],
     settings: Settings,
     faults: Faults,
 ) -> None:
     """Numbers of candidates must have room for a query of every task."""
-    tried = settings.grid(label)
-    for key in keys:
-        for drawn in dict.fromkeys(values.get(key, options.get(key, 0)) for values in tried):
-            for name in tasks:
-                wanted = settings.task[name].query_size
-                if 0 < drawn < wanted:
-                    faults.add(
-                        f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
-                        f"{wanted}; allowed: 0, or {wanted} or more",
-                        ("strategy", label, key, drawn),
-                        ("task", name, "query_size"),
-                        wrong=False,
-                    )
+    for key, drawn in dict.fromkeys(pair for one in involved for pair in one.drawn()):
+        for name in tasks:
+            wanted = settings.task[name].query_size
+            if 0 < drawn < wanted:
+                faults.add(
+                    f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
+                    f"{wanted}; allowed: 0, or {wanted} or more",
+                    ("strategy", label, key, drawn),
+                    ("task", name, "query_size"),
+                    wrong=False,
+                )
 
 
 def _linear_kernel(
