@@ -307,5 +307,5 @@ def test_candidates_of_a_consulted_strategy_must_hold_a_query(few, tmp_path):
         settings.load(path)
     assert str(caught.value).endswith(
         "strategy.albl.over (few_candidates:few): candidates is 20, but task.digits.query_size is "
-        "21; allowed: 0 (the whole pool), or 21 or more"
+        "21; allowed: 0, or 21 or more"
     )
