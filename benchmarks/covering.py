@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.mutants import functions
+from benchmarks.forked import LONGEST, ROOT, Child, copy_of, pytest_main, run_tests, wait
+from benchmarks.mutants import Mutant, functions
 
 NOTES = "_functions_run"
+OURS = ("stages", "tests", "benchmarks", "study", "plain", "conftest", "test_", NOTES, "__")
+FAST = "not slow"
 MODULE = """
 import os
 
@@ -117,4 +122,89 @@ class Recorder:
         if self.shared.exists():
             found |= set(self.shared.read_text().split())
             self.shared.unlink()
+        return found
+
+
+class Coverage:
+    """Tests by the functions that they run, measured where it is not known yet.
+
+    Args:
+        work: folder of what is known.
+        slow: whether tests marked slow take part.
+    """
+
+    def __init__(self, work: Path, slow: bool) -> None:
+        self.path = work / ("functions-slow.json" if slow else "functions.json")
+        self.marks = ["-m", ""] if slow else ["-m", FAST]
+        known = json.loads(self.path.read_text()) if self.path.exists() else {}
+        files = sorted(
+            path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").glob("test_*.py")
+        )
+        self.files = {
+            name: known[name]
+            for name in files
+            if name in known and known[name]["digest"] == digest(ROOT, name)
+        }
+        missing = [name for name in files if name not in self.files]
+        if missing:
+            self._measure(missing)
+
+    def _measure(self, missing: list[str]) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            plain = copy_of(ROOT, Path(place) / "plain")
+            noting = copy_of(ROOT, Path(place) / "noting")
+            instrument(noting)
+            for name in missing:
+                found = self._recorded(noting, name)
+                failed = [test for test, entry in found["tests"].items() if entry["failed"]]
+                while failed and (again := run_tests(plain, [name], failed, self.marks)):
+                    print(f"{name}: left out, for it fails without any fault: {again}")
+                    if again not in failed:
+                        break
+                    failed.remove(again)
+                    del found["tests"][again]
+                self.files[name] = {"digest": digest(ROOT, name), **found}
+                self.path.write_text(json.dumps(self.files))
+                seconds = sum(entry["seconds"] for entry in found["tests"].values())
+                print(f"{name}: {len(found['tests'])} tests, {seconds:.0f} s", flush=True)
+
+    def _recorded(self, folder: Path, name: str) -> dict[str, Any]:
+        out = folder / "recorded.json"
+        out.unlink(missing_ok=True)
+
+        def work() -> int:
+            recorder = Recorder(folder)
+            pytest_main([name], recorder, *self.marks)
+            modules = [one for one in sys.modules if not one.startswith(OURS)]
+            out.write_text(json.dumps({"tests": recorder.tests, "modules": modules}))
+            return 0
+
+        wait([Child(folder, work, LONGEST)])
+        if not out.exists():
+            raise SystemExit(f"error: {name} could not be run: {(folder / 'said.txt').read_text()}")
+        return json.loads(out.read_text())
+
+    def modules(self) -> set[str]:
+        """All that the tests import which is not ours."""
+        return {module for entry in self.files.values() for module in entry["modules"]}
+
+    def tests_of(self, one: Mutant) -> dict[str, dict[str, float]]:
+        """Files, and of each its tests that run the function, with their seconds.
+
+        Of a fault outside of functions: the tests that run anything of the file.
+        """
+        whole = f"{one.file}::{one.function}"
+        found = self._where(lambda name: name == whole) if one.function else {}
+        return found or self._where(lambda name: name.startswith(f"{one.file}::"))
+
+    def _where(self, wanted: Callable[[str], bool]) -> dict[str, dict[str, float]]:
+        found = {}
+        for file, entry in self.files.items():
+            tests = {
+                name: test["seconds"]
+                for name, test in entry["tests"].items()
+                if any(map(wanted, test["functions"]))
+            }
+            if tests:
+                found[file] = tests
         return found

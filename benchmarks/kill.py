@@ -250,6 +250,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="ways with this in the name")
     parser.add_argument("--working-tree", action="store_true", help="copy uncommitted files, too")
     options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # what nohup and & ignore, children would
     root = Path(tempfile.mkdtemp(prefix="kill-")).resolve()
     try:
         copy_repository(root, options.working_tree)

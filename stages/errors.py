@@ -44,7 +44,7 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     """The tail of an error message: the nearest valid name, then all of them."""
     names = [str(name) for name in valid]
     hint = f"did you mean {close!r}? " if (close := closest(word, names)) else ""
-    listed = [name if len(name) <= LONG else shown(name) for name in names[:MANY_NAMES]]
+    listed = [one_line(name) if len(name) <= LONG else shown(name) for name in names[:MANY_NAMES]]
     more = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
     return f"{hint}allowed: {', '.join(listed) + more if names else 'none'}"
 

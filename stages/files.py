@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the whole file or none of it, and reading what may be none.
+"""Writing files so that a reader sees the whole file or none of it.
 
 A disk that is full, a folder that may not be written, a file where a folder should be: one line
 that names the path.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,44 +16,6 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from stages.errors import UserError
-
-KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
-
-
-def read_regular(path: Path, limit: int) -> bytes:
-    """All bytes of a regular file, or of what a link to one names; never waits for a writer.
-
-    Raises:
-        UserError: it is missing, unreadable, of another kind, or larger than ``limit`` bytes.
-    """
-    try:
-        _check_regular(path, os.stat(path).st_mode)  # opening a device may already do something
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
-        with open(handle, "rb") as stream:
-            _check_regular(path, os.fstat(handle).st_mode)
-            content = stream.read(limit + 1)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {reason(error)}") from None
-    if len(content) > limit:
-        raise UserError(f"{path}: larger than {limit} bytes")
-    return content
-
-
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows
-
-
-def _check_regular(path: Path, mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = next((words for test, words in KINDS if test(mode)), "no regular file")
-        raise UserError(f"{path}: {kind}, not a file")
 
 
 def reason(error: Exception) -> str:

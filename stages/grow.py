@@ -137,7 +137,8 @@ def repro(root: Path, jobs: int = 0) -> int:
         recipes.recipes(study, root)  # code of one's own outside this folder is not DVC's to see
         grow(study, workers, jobs or jobs_for(study))
         (code,) = workers.dvc(["repro"])
-        mend.tidy(root)
+        if not code:
+            mend.tidy(root)
         workers.check()
     return code
 

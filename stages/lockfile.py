@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from stages.errors import UserError
 from stages.files import write_text
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
 
 Entries = dict[str, dict[str, Any]]  # by stage, as under `stages:`
 CONFLICT = re.compile(r"^(<{7}|\|{7}|={7}|>{7})( .*)?$")
@@ -96,8 +97,8 @@ def merge(ours: Entries, theirs: Entries) -> tuple[Entries, list[str]]:
 
 
 @contextmanager
-def repository(root: Path) -> Iterator[Repo]:
-    """DVC's view of ``root``, with its lock held.
+def repository(root: Path) -> Iterator[dict[str, PipelineStage]]:
+    """The stages of ``root``/dvc.yaml by name, in order, with DVC's lock held.
 
     Raises:
         UserError: what DVC says against dvc.yaml or params.yaml, or that it is at work elsewhere.
@@ -107,7 +108,8 @@ def repository(root: Path) -> Iterator[Repo]:
 
     try:
         with Repo(str(root)) as repo, repo.lock:
-            yield repo
+            file = os.path.join(repo.root_dir, "dvc.yaml")
+            yield {stage.name: stage for stage in repo.index.stages if stage.path == file}
     except DvcException as error:
         raise UserError(f"DVC says: {error}") from None
 
@@ -128,10 +130,9 @@ def put_in_order(path: Path) -> None:
     DVC appends a stage when it has run for the first time, so runs that grow side by side come in
     the order in which they happened to end. Entries that dvc.yaml no longer has come last.
     """
-    with repository(path.parent) as repo:
+    with repository(path.parent) as stages:
         entries = load(path.read_text(encoding="utf-8")) if path.exists() else None
-        order = [stage.addressing for stage in repo.index.stages]
-        wanted = [name for name in order if name in (entries or {})]
+        wanted = [name for name in stages if name in (entries or {})]
         wanted += sorted(set(entries or {}).difference(wanted))
         if entries and list(entries) != wanted:
-            write(path, entries, order)
+            write(path, entries, list(stages))

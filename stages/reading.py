@@ -1,6 +1,7 @@
 """Reading files that somebody else wrote: plain files only, never more than a limit, no surprises.
 
-Nothing here follows a link, opens a device or waits for a FIFO; nothing is imported or executed.
+Nothing here opens a device, waits for a FIFO or follows a link unasked; nothing is imported or
+executed.
 """
 
 from __future__ import annotations
@@ -53,20 +54,23 @@ def kind(mode: int) -> str:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: Path, follow: bool = False) -> Iterator[BinaryIO]:
     """A regular file, open for reading bytes.
+
+    Args:
+        follow: whether a link may lead to it.
 
     Raises:
         MissingFile: there is none.
         UserError: it is a link, a folder, a device, a FIFO or a socket, or cannot be read.
     """
     try:
-        mode = os.lstat(path).st_mode
+        mode = os.stat(path, follow_symlinks=follow).st_mode
         if not stat.S_ISREG(mode):
             raise UserError(f"{path}: is {kind(mode)}, not a regular file")
         # The file may be exchanged between the two calls: O_NONBLOCK, or a FIFO would hang here.
-        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        flags |= getattr(os, "O_BINARY", 0)
+        flags = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
+        flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(path, os.O_RDONLY | flags), "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise UserError(f"{path}: not a regular file")
@@ -78,13 +82,13 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         raise UserError(f"{path}: cannot be read ({reason})") from None
 
 
-def read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: Path, limit: int, follow: bool = False) -> bytes:
     """The bytes of a regular file of at most ``limit`` bytes.
 
     Raises:
         UserError: as :func:`open_regular`, or it is larger.
     """
-    with open_regular(path) as stream:
+    with open_regular(path, follow) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
         raise UserError(f"{path}: larger than {limit} bytes")

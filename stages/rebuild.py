@@ -50,8 +50,7 @@ def rebuild(root: Path, known: Entries, others: Sources, disk: str) -> Rebuilt:
     from dvc.stage.serialize import to_single_stage_lockfile
 
     found = Rebuilt()
-    with lockfile.repository(root) as repo:
-        stages = {stage.addressing: stage for stage in repo.index.stages}
+    with lockfile.repository(root) as stages:
         for name, stage in stages.items():
             if name in known:
                 found.take("the file itself", name, known[name])
@@ -78,8 +77,7 @@ def settle(
         what was taken, and the stages of which neither side, or both, lie here.
     """
     found, open_ones = Rebuilt(), []
-    with lockfile.repository(root) as repo:
-        stages = {stage.addressing: stage for stage in repo.index.stages}
+    with lockfile.repository(root) as stages:
         for name, stage in stages.items():
             if name in merged:
                 found.take("both sides or the only one", name, merged[name])
@@ -154,7 +152,7 @@ def _complete(stage: PipelineStage) -> bool:
     """
     outs = [Path(out.fs_path) for out in stage.outs]
     deps = [Path(dep.fs_path) for dep in stage.deps]
-    if stage.addressing == REMADE or not all(path.exists() for path in [*outs, *deps]):
+    if stage.name == REMADE or not all(path.exists() for path in [*outs, *deps]):
         return False
     if max(map(_youngest, deps)) > min(map(_oldest, outs)):
         return False

@@ -30,7 +30,7 @@ from stages.models import state
 from stages.models.batches import Batches
 from stages.process import leave
 from stages.randomness import Purpose
-from stages.scorers.pool import Pool
+from stages.scorers.pool import Pool, drawn
 from stages.scorers.properties import properties, thumbnails
 from stages.selectors import Selection
 
@@ -204,10 +204,7 @@ def preselect(problem: Problem, candidates: int) -> np.ndarray:
     So that uncertain images that are all alike do not fill the batch (Gashi et al. 2024, section
     on diversity). A pool that has become smaller is taken whole.
     """
-    count = len(problem.pool)
-    if not 0 < candidates < count:
-        return np.arange(count)
-    return np.sort(problem.generator(Purpose.CANDIDATES).choice(count, candidates, replace=False))
+    return drawn(len(problem.pool), candidates, problem.generator(Purpose.CANDIDATES))
 
 
 def describe(

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from stages.errors import UserError, shown
-from stages.files import read_regular
+from stages.reading import read_regular
 
 Path = tuple[Any, ...]  # keys and positions from the root to a value
 
@@ -62,25 +62,28 @@ class Document:
     faults: list[tuple[Path, str]]
 
 
-def read(path: File, limits: Limits = Limits()) -> Any:
+def read(path: File, limits: Limits = Limits(), follow: bool = True) -> Any:
     """The content of a file.
+
+    Args:
+        follow: whether a link may lead to it.
 
     Raises:
         UserError: it cannot be read, is not YAML, is beyond ``limits``, or has faults: all of them.
     """
-    document = read_document(path, limits)
+    document = read_document(path, limits, follow)
     if document.faults:
         raise UserError(*(f"{path}: {fault}" for _, fault in document.faults))
     return document.value
 
 
-def read_document(path: File, limits: Limits = Limits()) -> Document:
+def read_document(path: File, limits: Limits = Limits(), follow: bool = True) -> Document:
     """The content of a file, with the faults of single values beside it.
 
     Raises:
         UserError: it cannot be read, is not YAML, or is beyond ``limits``.
     """
-    content = read_regular(path, limits.size)
+    content = read_regular(path, limits.size, follow)
     try:
         return parse(content, limits)
     except UserError as error:
@@ -185,7 +188,9 @@ class _Builder:
 
     def _alias(self, name: str, line: int) -> None:
         if name not in self.anchors:
-            raise UserError(f"alias *{name} in line {line} names nothing that stands before it")
+            raise UserError(
+                f"alias *{name[:80]} in line {line} names nothing that stands before it"
+            )
         node = self.anchors[name]
         self._count(node.size, node.height, line)
         self._add(_Node(node.value, line, node.size, node.height))
@@ -193,17 +198,18 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         self._count(1, 0, line)
         node = _Node(event.value, line)
+        where = (*self._here(), event.value) if self._awaits_key() else self._here()
         if bad := re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", event.value):
-            self._fault(line, f"character U+{ord(bad.group()):04X} in a value", self._here())
+            self._fault(line, f"character U+{ord(bad.group()):04X} in a value", where)
         if event.tag is not None:
-            self._fault(line, f"tag {shown(event.tag)}; allowed: none", self._here())
+            self._fault(line, f"tag {shown(event.tag)}; allowed: none", where)
         elif not event.style:
             if event.value == "<<" and self._awaits_key():
                 node.merges = True
             else:
                 node.value, problem = resolve(event.value)
                 if problem:
-                    self._fault(line, problem, self._here())
+                    self._fault(line, problem, where)
         if event.anchor:
             self.anchors[event.anchor] = node
         self._add(node)

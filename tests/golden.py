@@ -128,8 +128,35 @@ NIN_10: dict[str, Any] = {
     "rounds": 1,
     "task": {"model": {"name": "nin_10", "dropout": 0.2}, "epochs": 1},
 }
+REST: dict[str, Any] = {  # all others
+    "strategies": {
+        "least_confidence_dropout": {"passes": 2},
+        "margin_dropout": {"passes": 2},
+        "entropy_dropout": {"passes": 2},
+        "variation_ratio": {"passes": 3},
+        "least_confidence_ensemble": {"members": 2},
+        "entropy_ensemble": {"members": 2},
+        "bald_ensemble": {"members": 2},
+        "mean_std_ensemble": {"members": 2},
+        "advbim": {"iterations": 5},
+        "kcenter": {},
+        "coreset": {"steps": 3, "moves": 100, "programs": 3},
+        "kdpp": {},
+        "kdpp_linear": {"use": "kdpp", "kernel": "linear"},
+        "bait": {},
+        "hybrid": {"passes": 3, "diversity": "discriminator", "discriminator_epochs": 1},
+        "minimum_distance": {
+            "use": "hybrid",
+            "diversity": "minimum_distance",
+            "combination": "geometric_mean",
+            "passes": 3,
+        },
+    },
+    "task": {"epochs": 1},
+}
 STUDIES = {
     "digits": DIGITS,
+    "rest": REST,
     "grey": GREY,
     "nin": NIN,
     "nin_10": NIN_10,
@@ -220,17 +247,18 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--write", action="store_true", help=f"write {DIGESTS.name}")
-    write = parser.parse_args().write
+    parser.add_argument("--only", nargs="+", choices=STUDIES, default=list(STUDIES))
+    options = parser.parse_args()
+    known = json.loads(DIGESTS.read_text(encoding="utf-8")) if DIGESTS.exists() else {}
     found = {}
-    for name in STUDIES:
+    for name in options.only:
         with tempfile.TemporaryDirectory() as folder:
             found[name] = run(name, Path(folder))
-    if write:
-        DIGESTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if options.write:
+        DIGESTS.write_text(json.dumps(known | found, indent=1) + "\n", encoding="utf-8")
         return
-    known = json.loads(DIGESTS.read_text(encoding="utf-8"))
-    for name in STUDIES:
-        before, now = known.get(name, {}), found[name]
+    for name, now in found.items():
+        before = known.get(name, {})
         for key in sorted({*before, *now}):
             if before.get(key) != now.get(key):
                 print(f"{name}: {key} is {now.get(key)}, was {before.get(key)}")

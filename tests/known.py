@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -141,3 +143,13 @@ def write(root: Path) -> None:
              "license": f"license of {task}", "classes": ["x", "y", "z"], "train": FULL[task],
              "test": TESTED},
         )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def report() -> dict[str, str | bytes]:
+    """Path under reports/ -> content of the study's report, rendered once for all tests."""
+    from stages.report import render
+
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder))
+        return render(settings(), Path(folder))

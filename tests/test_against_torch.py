@@ -37,7 +37,7 @@ from stages.models import state
 from stages.models.batches import Batches
 from stages.settings import Task
 from stages.split import split
-from stages.tune import tune
+from stages.tune import Run, Tuning, tune
 
 SHAPES = {"small_cnn": (1, 8, 9), "lenet": (3, 12, 14), "nin": (1, 28, 28)}
 CLASSES = 3
@@ -482,15 +482,20 @@ MIXED = {
     "diversity": "minimum_distance",
     "combination": "mean",
     "passes": 2,
+    "candidates": 40,
 }
 
 
+def study_of(root: Path, alpha: float | list[float], names: list[str]) -> settings.Settings:
+    """A study of one strategy and one seed; ``names``: what is tuned of it."""
+    strategy = {"random": {}, "mixed": {**MIXED, "alpha": alpha}}
+    changes = {"strategies": ["mixed"], "tuned": names, "strategy": strategy, "seeds": [1]}
+    return settings.load(write_params(root, tree(**changes, task__digits=task(RUN))))
+
+
 def tuned(root: Path) -> list[dict[str, Any]]:
-    """What the stage tune measures in a study of one seed."""
-    strategy = {"random": {}, "mixed": {**MIXED, "alpha": [0.0, 1.0]}}
-    changes = {"strategies": ["mixed"], "tuned": ["mixed"], "strategy": strategy, "seeds": [1]}
-    path = write_params(root, tree(**changes, task__digits=task(RUN)))
-    tune(settings.load(path), root, "digits", "mixed", 1)
+    """What the stage tune measures of two candidates."""
+    tune(study_of(root, [0.0, 1.0], ["mixed"]), root, "digits", "mixed", 1)
     return json.loads(Layout(root).tuned("digits", "mixed", 1).read_text())["candidates"]
 
 
@@ -501,15 +506,18 @@ def copy_of_grown(grown, tmp_path) -> Path:
     return root
 
 
-def test_candidates_are_measured_on_the_validation_rows(copy_of_grown):
+def test_candidates_run_as_rounds_do_and_are_measured_on_the_validation_rows(copy_of_grown):
     found = tuned(copy_of_grown)
     assert [item["values"] for item in found] == [{"alpha": 0.0}, {"alpha": 1.0}]
-    for item in found:
-        strategy = {"random": {}, "mixed": {**MIXED, **item["values"]}}
-        changes = {"strategies": ["mixed"], "strategy": strategy, "seeds": [1]}
-        path = write_params(copy_of_grown, tree(**changes, task__digits=task(RUN)))
-        grow(settings.load(path), copy_of_grown, "digits", "mixed", 1)
+    study = study_of(copy_of_grown, [0.0, 1.0], ["mixed"])
+    trials = Tuning(Run(study, Layout(copy_of_grown), "digits", "mixed", 1))
+    for n in (0, 1):
+        trials._grow(n)
+    for item, trial in zip(found, trials.trials, strict=True):
+        study = study_of(copy_of_grown, item["values"]["alpha"], [])
+        grow(study, copy_of_grown, "digits", "mixed", 1)
         run = Grown(copy_of_grown, "mixed", RUN)
+        assert trial.labeled.tolist() == run.labeled(2).tolist()
         wanted = plain.trained(run.data, run.labeled(2), CLASSES, RUN, 1, 2)
         images = run.data.normal(run.data.images[run.validation])
         chances = plain.chances_of(images, wanted, "small_cnn")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from study import grow, tree, write_params
 
 from stages import carry, ledger, settings
+from stages.compute import configure
 from stages.errors import UserError
 from stages.layout import Layout
+from stages.models import build, initialise
+from stages.models.batches import Batches
+from stages.randomness import generator
+from stages.scorers.albl import consult
+from stages.scorers.pool import Pool
+from stages.scorers.uncertainty import entropy_of
 from stages.selectors.albl import (
     Advised,
     Bandit,
@@ -21,6 +30,8 @@ from stages.selectors.albl import (
     shares_of,
     updated,
 )
+from stages.selectors.top import top
+from stages.settings import Model
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -234,3 +245,67 @@ def test_strategies_that_sample_dropout_need_a_dropout_layer(tmp_path):
     path = write_params(tmp_path, tree(**changes))
     with pytest.raises(UserError, match="strategy 'albl' samples by dropout"):
         settings.load(path)
+
+
+# what is consulted keeps its own settings
+
+FEW = """
+from stages.catalogue import SUPERVISED, TOP, Strategy
+few = Strategy(SUPERVISED, "stages.scorers.uncertainty:entropy", TOP, "me", "hybrid", "N",
+               {"candidates": %d})
+"""
+
+
+@pytest.fixture
+def few(tmp_path, monkeypatch):
+    """A strategy that takes from 20 candidates, by import path."""
+    (tmp_path / "few_candidates.py").write_text(FEW % 20)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "few_candidates:few"
+    sys.modules.pop("few_candidates", None)
+    importlib.invalidate_caches()
+
+
+def a_pool(rows: int = 50) -> Pool:
+    network = build(Model(name="small_cnn"), (1, 8, 8), 4)
+    initialise(network, rng())
+    compute = configure("portable", "cpu", 1)
+    images = rng(1).integers(0, 256, (rows + 8, 1, 8, 8)).astype(np.uint8)
+    return Pool(
+        compute.place(network),
+        Batches(images, [0.5], [0.3], compute),
+        np.arange(8, rows + 8),
+        np.arange(8),
+        lambda purpose: generator(0, purpose, 0),
+        np.arange(8) % 4,
+        4,
+        5,
+        0,
+    )
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_consulted_strategy_takes_from_its_own_candidates(few, warm):
+    pool = a_pool()
+    if warm:
+        _ = pool.outputs
+    chosen = consult(pool, few, rng(5)).positions
+    same = rng(5)
+    kept = np.sort(same.choice(50, 20, replace=False))
+    scores = entropy_of(pool.probabilities[kept])
+    assert chosen.tolist() == kept[top(scores, 5, same)].tolist()
+    whole = set(np.argsort(-entropy_of(pool.probabilities))[:5].tolist())
+    assert set(chosen.tolist()) != whole
+
+
+def test_candidates_of_a_consulted_strategy_must_hold_a_query(few, tmp_path):
+    given = {"albl": {"over": ["random", few]}}
+    changes = {"strategies": ["albl"], "strategy": given}
+    settings.load(write_params(tmp_path, tree(**changes)))
+    path = write_params(tmp_path, tree(**changes, task__digits__query_size=21))
+    with pytest.raises(UserError) as caught:
+        settings.load(path)
+    assert str(caught.value).endswith(
+        "strategy.albl.over (few_candidates:few): candidates is 20, but task.digits.query_size is "
+        "21; allowed: 0, or 21 or more"
+    )

@@ -255,3 +255,14 @@ def test_all_faults_of_a_strategy_are_told_together():
         "strategy.bald: unknown key 'pases'",
         "strategy.bald.candidates",
     ]
+
+
+def test_ceilings_by_value():
+    """As docs/settings.md has them: a change of one is a change of what users may write."""
+    assert CEILINGS == {
+        "members": 1000, "passes": 10_000, "samples": 10**8, "mini_queries": 10_000,
+        "iterations": 10**6, "epochs": 10**6, "discriminator_epochs": 10**6, "hidden": 10**5,
+        "rank": 10**5, "learning_rate": 1000, "discriminator_learning_rate": 1000,
+        "weight_decay": 1000, "memory": 10**6, "time_limit": 10**7,
+    }  # fmt: skip
+    assert (WHOLE, REAL) == (10**9, 1e12)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 from study import grow, tree, write_params
@@ -9,6 +12,7 @@ from study import grow, tree, write_params
 from stages import carry, settings
 from stages.errors import UserError
 from stages.layout import Layout
+from stages.tune import tune
 
 ARRAYS = {
     "numbers": np.array([[0.1, -0.0, np.nan, np.inf, 5e-324]]),
@@ -38,13 +42,13 @@ def score(pool):
     return pool.carry.get("selector", np.empty(0)).sum() + np.zeros(len(pool.rows))
 
 
-def select(scores, b, rng):
+def select(scores, b, rng, share):
     picks = rng.permutation(len(scores))[:b]
-    return Selection(picks, {"selector": np.array([scores[0] + 0.1])})
+    return Selection(picks, {"selector": np.array([scores[0] + share])})
 
 
 strategy = Strategy("own_carry:learn", "own_carry:score", "own_carry:select", "me", "diversity",
-                    "N", formula="none")
+                    "N", {"share": 0.1}, most={"share": 1}, formula="none")
 """
 
 
@@ -73,19 +77,35 @@ def test_a_bad_file_is_named(tmp_path, content, line):
         carry.read(tmp_path)
 
 
-def test_a_run_hands_on_what_learner_and_selector_gave(study_copy, tmp_path, monkeypatch):
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A strategy of one's own, whose learner notes what it is given."""
     (tmp_path / "own_carry.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
-    strategy = {"own": {"use": "own_carry:strategy"}, "random": {}}
-    changes = {"strategies": ["own"], "strategy": strategy, "task__digits__epochs": 1}
-    study = settings.load(write_params(study_copy, tree(**changes)))
-    grow(study, study_copy, "digits", "own", 0)
-    import own_carry
+    yield importlib.import_module("own_carry")
+    del sys.modules["own_carry"]
 
-    assert [n for n, _ in own_carry.given] == [0, 1, 2]
-    assert own_carry.given[0][1] == {}
-    for n, found in own_carry.given[1:]:
+
+def study_of(root, share, tuned):
+    strategy = {"own": {"use": "own_carry:strategy", "share": share}, "random": {}}
+    changes = {"strategies": ["own"], "tuned": tuned, "strategy": strategy}
+    return settings.load(write_params(root, tree(**changes, task__digits__epochs=1)))
+
+
+def test_a_run_hands_on_what_learner_and_selector_gave(study_copy, own):
+    grow(study_of(study_copy, 0.1, []), study_copy, "digits", "own", 0)
+    assert [n for n, _ in own.given] == [0, 1, 2]
+    assert own.given[0][1] == {}
+    for n, found in own.given[1:]:
         assert found["learner"].tolist() == list(range(n))
         assert found["selector"].tolist() == pytest.approx([0.1 * n], rel=1e-12)
     last = carry.read(Layout(study_copy).artifacts("digits", "own", 0, "end"))
     assert last.keys() == {"learner"} and last["learner"].tolist() == [0, 1, 2]
+
+
+def test_each_candidate_that_is_tried_has_a_carry_of_its_own(study_copy, own):
+    tune(study_of(study_copy, [0.25, 0.5], ["own"]), study_copy, "digits", "own", 0)
+    assert own.given[0] == (0, {})
+    found = sorted((n, given["selector"].item()) for n, given in own.given[1:])
+    assert found == [(1, 0.25), (1, 0.5), (2, 0.5), (2, 1.0)]
+    assert all(given["learner"].tolist() == list(range(n)) for n, given in own.given[1:])

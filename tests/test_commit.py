@@ -92,6 +92,8 @@ def test_a_new_run_is_noticed(root, capsys):
     write_run(root, "margin", 0)
     code, last, errors = run(root, capsys)
     assert code == 0 and "7 files are not in the commit, the first " in errors
+    shutil.copytree(root / "reports/tuned/toy/hybrid", root / "reports/tuned/toy/margin")
+    assert "9 files are not in the commit" in run(root, capsys)[2]
 
 
 def test_without_a_repository_there_is_nothing_to_compare(root, capsys):
@@ -269,7 +271,21 @@ def in_itself(git_folder: Path) -> None:
     replace_tree(git_folder, zlib.compress(b"tree %d\0" % len(body) + body))
 
 
+def branching(git_folder: Path) -> None:
+    """Forty folders in each other, each twice in the one above: 2^40 paths."""
+    root, name = git_folder.parent, ""
+    made = ["git", "-C", str(root), "mktree"]
+    for _ in range(40):
+        lines = "".join(f"040000 tree {name}\t{at}\n" for at in "ab") if name else ""
+        name = subprocess.run(made, input=lines, capture_output=True, text=True).stdout.strip()
+    top = subprocess.run(
+        made, input=f"040000 tree {name}\tsplits\n", capture_output=True, text=True
+    ).stdout.strip()
+    git(root, "update-ref", "HEAD", git(root, "commit-tree", "-m", "bomb", top).strip())
+
+
 HOSTILE = {
+    "a tree of many branches": branching,
     "HEAD is a FIFO": lambda at: fifo(at, "HEAD"),
     "packed-refs is a FIFO": lambda at: fifo(at, "packed-refs"),
     "a pack is a FIFO": lambda at: fifo(at, "objects/pack/pack-0.idx"),
@@ -313,6 +329,8 @@ def test_a_hostile_repository_is_one_line(root, capsys, monkeypatch, name):
         assert errors == "" and last.startswith("no committed index sets to compare with (")
     else:
         assert errors.startswith(f"error: {root / '.git'}: ") and errors.count("\n") == 1
+        assert ("too deep" in errors) == (name == "alternates in a circle")
+        assert ("in each other" in errors) == (name == "a tree of many branches")
         assert len(errors) < 600 and "Traceback" not in errors
 
 

@@ -175,6 +175,7 @@ def test_nearest_names_are_found_in_time_and_length():
     names = ["n" * 100_000, *(f"name_{n}" for n in range(5000))]
     said = errors.nearest("x" * 100_000, names)
     assert len(said) < 5000 and said.endswith("and 4901 more")
+    assert errors.nearest("x", ["a\nb"]) == "allowed: a b"
 
 
 # files

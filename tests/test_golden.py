@@ -6,12 +6,17 @@ tests/golden.py says which studies, and how the digests are renewed when a chang
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import golden
 import pytest
 from golden import STUDIES, parameters, run
+from study import REPO
+from test_axes import CAPS
 
 from stages import catalogue
 from stages.settings import Task
@@ -20,7 +25,11 @@ KNOWN = json.loads(golden.DIGESTS.read_text(encoding="utf-8"))
 ONLY_OFF = {"amp", "channels_last"}  # they need `reproducible: off`
 
 
-@pytest.mark.parametrize("name", STUDIES)
+SLOW = {"rest"}
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in STUDIES]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_study_computes_what_it_always_did(name, tmp_path):
     found = run(name, tmp_path)
     different = [key for key in KNOWN[name] if found.get(key) != KNOWN[name][key]]
@@ -44,12 +53,23 @@ def test_every_setting_of_a_task_is_in_use_and_every_choice():
             assert values == set(get_args(field.annotation)), key
 
 
-def test_every_family_is_among_them():
+def test_every_strategy_is_among_them():
     names = {
         options.get("use", name)
         for study in STUDIES.values()
         for name, options in study["strategies"].items()
     }
-    assert {catalogue.STRATEGIES[name].family for name in names} == {
-        entry.family for entry in catalogue.STRATEGIES.values()
-    }
+    assert names == set(catalogue.STRATEGIES)
+
+
+@pytest.mark.slow
+def test_they_are_the_same_under_the_lowest_instruction_sets():
+    done = subprocess.run(
+        [sys.executable, "tests/golden.py"],
+        cwd=REPO,
+        env={**os.environ, **CAPS, "PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
+from study import grow, tree, write_params
 
+from stages import ledger, settings
 from stages.catalogue.hybrid import COMBINATIONS, DIVERSITIES, UNCERTAINTIES
 from stages.compute import configure
 from stages.errors import UserError
+from stages.layout import Layout
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.randomness import Purpose, generator
@@ -377,3 +380,32 @@ def test_the_space_is_a_choice():
     found = criteria(pool, "bald", "posterior_variance", "diversity", space="embedding")
     expected = posterior_variance(pool.embeddings, pool.labeled_embeddings)
     assert (found.diversity == expected).all()
+
+
+# what needs a dropout layer
+
+
+def test_diversity_alone_needs_no_dropout_layer(study_copy):
+    own = {"use": "hybrid", "diversity": "minimum_distance", "combination": "diversity"}
+    own["candidates"] = 40
+    changes = {"strategies": ["far"], "task__digits__model__dropout": 0.0}
+    write_params(study_copy, tree(**changes, strategy={"far": own}))
+    grow(settings.load(study_copy / "params.yaml"), study_copy, "digits", "far", 0)
+    assert ledger.walk(Layout(study_copy).link("digits", "far", 0, "end")).sealed
+
+
+@pytest.mark.parametrize("combination", ["mean", "uncertainty", ["diversity", "mean"]])
+def test_all_else_does(tmp_path, combination):
+    own = {"use": "hybrid", "combination": combination, "candidates": 40}
+    tuned = ["both"] if isinstance(combination, list) else []
+    path = write_params(
+        tmp_path,
+        tree(
+            strategies=["both"],
+            strategy={"both": own},
+            tuned=tuned,
+            task__digits__model__dropout=0.0,
+        ),
+    )
+    with pytest.raises(UserError, match="strategy 'both' samples by dropout"):
+        settings.load(path)

@@ -334,6 +334,31 @@ def test_measures_against_a_loop():
     assert result["ece"] == pytest.approx(gap, abs=1e-6)
 
 
+def test_calibration_has_fifteen_bins_with_their_upper_ends():
+    """Right at 0.65, wrong at 0.68: in one of ten bins they would make up for each other."""
+    for sure, gap in (((0.65, 0.68), 0.35 + 0.68), ((0.65, 10 / 15), 10 / 15 - 0.35)):
+        logits = np.log([[p, 1 - p] for p in sure])
+        found = evaluation.measure(logits, np.array([0, 1]), 2)
+        assert found["ece"] == pytest.approx(gap / 2, abs=1e-6)
+
+
+def test_a_network_that_knows_its_chances_is_calibrated_and_bins_say_how_well():
+    """Gaps of both signs, so that other bins would give another sum."""
+    rng = np.random.default_rng(2)
+    logits = 2 * rng.normal(size=(300, 3))
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = np.array([rng.choice(3, p=p) for p in chances])
+    right, sure = chances.argmax(1) == labels, chances.max(1)
+
+    def gaps(bins: int) -> float:
+        inside = [(sure > at / bins) & (sure <= (at + 1) / bins) for at in range(bins)]
+        return sum(abs(right[i].sum() - sure[i].sum()) for i in inside) / 300
+
+    found = evaluation.measure(logits, labels, 3)["ece"]
+    assert found == pytest.approx(gaps(15), abs=1e-6)
+    assert all(abs(found - gaps(bins)) > 1e-3 for bins in (1, 10, 14, 16, 20))
+
+
 def test_sure_and_right_is_perfect_sure_and_wrong_is_not():
     logits = np.array([[900.0, -900.0], [-900.0, 900.0]])
     perfect = evaluation.measure(logits, np.array([0, 1]), 2)

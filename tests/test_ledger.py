@@ -131,6 +131,14 @@ def test_large_rows_keep_their_value(tmp_path):
         ("# format: aledger 1\n", "", None, "first line must be '# format: aledger 1'"),
         ("aledger 1", "aledger 2", None, "first line must be '# format: aledger 1'"),
         ("# total: 5\n", "", None, "header lacks total"),
+        ("# rows: 50\n", "# rows: 50\n# rows: 50\n", 4, "rows stands there twice"),
+        ("# total: 5\n", "# total: 5\n# note: x\n", None, "header has format, data, rows"),
+        ("# rows: 50\n# task: toy\n", "# task: toy\n# rows: 50\n", None, "header has format"),
+        ("rows: 50", "rows: 050", None, "header rows: '050' is not a number"),
+        ("seed: 0", "seed: 00", None, "header seed: '00' is not a number"),
+        ("seed: 0", "seed: -1", None, "header seed: '-1' is not a number"),
+        ("round: 1", "round: one", None, "header round: 'one' is no round"),
+        ("# total: 5\n", "# total: 5\n# tuned: {}\n", None, "allowed: in the first link"),
         ("\n9\n", "\n9", None, "half-written (no newline at the end)"),
         ("9", "\u0669", None, "not a text file of plain ASCII"),
     ],
@@ -238,6 +246,9 @@ def test_a_chain_must_begin_with_the_shared_sets(tmp_path):
         "sha256:" + "0" * 64,
         "/etc/x sha256:" + "0" * 64,
         "a/../b sha256:" + "0" * 63,
+        "../../../seed-0/initial.txt sha256:" + "0" * 64,
+        "../seed-0/initial.txt sha256:" + "0" * 64,
+        "../../seed-0/round-0.txt sha256:" + "0" * 64,
         "",
     ],
 )
@@ -246,7 +257,7 @@ def test_an_odd_parent_line_is_refused(chain, named):
     text = path.read_text().split("\n")
     text[7] = f"# parent: {named}"
     path.write_text("\n".join(text))
-    with pytest.raises(UserError, match=re.escape(f"{path}: ")):
+    with pytest.raises(UserError, match=re.escape(f"{path}: parent ")):
         ledger.walk(path)
 
 
@@ -288,3 +299,24 @@ def test_arrays_are_never_pickled(tmp_path):
     with pytest.raises(ValueError):
         files.write_array(tmp_path / "a.npy", np.array([object()]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_be_as_long_as_its_rows_need(tmp_path):
+    path = write_one(tmp_path / "round-0.txt", list(range(9)), rows=9).path
+    content = path.read_bytes()
+    path.write_bytes(content + b"7\n" * 40_000)
+    with pytest.raises(UserError, match="larger than 65554 bytes, more than its rows need"):
+        ledger.read(path)
+    every = np.arange(200_000)
+    link = ledger.write(
+        tmp_path / "round-1.txt", every, data=DATA, rows=200_000, task="toy", strategy="random",
+        seed=0, round_n=1, parent=None, total=200_000,
+    )  # fmt: skip
+    assert link.path.stat().st_size > 1 << 20 and np.array_equal(link.indices, every)
+
+
+def test_a_long_header_is_no_reason_to_read_on(tmp_path):
+    path = tmp_path / "round-0.txt"
+    path.write_bytes(b"# data: " + b"x" * 200_000 + b"\n# rows: 999999999\n")
+    with pytest.raises(UserError, match="larger than 65536 bytes"):
+        ledger.read(path)

@@ -130,3 +130,31 @@ def test_shares_above_one_are_refused(name):
         mcadl.multi_criteria(
             pool, **{"alpha": 0.5, "beta": 0.5, name: 1.5}, neighbours=5, features="pixels"
         )
+
+
+@pytest.mark.parametrize(
+    ("chances", "wanted"),
+    [
+        ([0.6, 0.3, 0.1], 1.0),  # one is enough
+        ([0.5, 0.3, 0.2], 1 - 0.1),  # 0.5 is not above one half: mean 0.4
+        ([0.4, 0.35, 0.25], 1 - 0.025),
+        ([0.3, 0.3, 0.2, 0.2], 1.0),
+        ([0.28, 0.2, 0.2, 0.16, 0.16], 1 - (0.16 / 3 + 2 * 0.08 / 3) / 3),
+    ],
+)
+def test_the_leading_measure_by_hand(chances, wanted):
+    for order in (slice(None), slice(None, None, -1)):
+        found = mcadl.leading_of(np.array([chances[order]]))
+        assert found.tolist() == pytest.approx([wanted])
+
+
+def test_the_measure_of_uncertainty_is_a_setting():
+    pool, images = a_pool()
+    margin = mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels")
+    leading = mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels", "leading")
+    share = 0.9 / np.e
+    best = np.sort(pool.probabilities, axis=1)
+    change = mcadl.leading_of(pool.probabilities) - (1 - best[:, -1] + best[:, -2])
+    wanted = (1 - share) * share * change
+    np.testing.assert_allclose(leading.scores - margin.scores, wanted, atol=1e-12)
+    assert np.abs(wanted).max() > 0.01

@@ -167,7 +167,7 @@ def test_that_fails():
 
 
 def test_the_runner_tells_killed_from_survived(tmp_path):
-    for name in ("__init__", "common", "covering", "mutants", "mutation"):
+    for name in ("__init__", "common", "covering", "forked", "mutants", "mutation"):
         (tmp_path / "benchmarks").mkdir(exist_ok=True)
         shutil.copy(REPO / f"benchmarks/{name}.py", tmp_path / "benchmarks")
     equivalent = "- {file: stages/toy.py, old: return 0 + a, new: return a, reason: adds 0}"

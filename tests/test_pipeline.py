@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from study import REPO, rounds, tree, write_params
 
+from stages.atwork import at_work
 from stages.verify import verify
 
 pytestmark = pytest.mark.slow
@@ -144,21 +146,83 @@ def test_everything_runs_from_nothing(finished):
     assert (root / "reports/report.md").exists()
 
 
-def test_runs_side_by_side_give_the_same_bytes(finished, tmp_path):
-    root = tmp_path / "side-by-side"
-    make_repository(root)
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.grow", "--jobs", "2"],
+def grow(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    """``python -m stages.grow``, on its way."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.grow", "--jobs", "2", *arguments],
         cwd=root,
         text=True,
         env=environment(root),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    assert done.returncode == 0 and "ERROR" not in done.stdout, done.stdout
-    assert ran(done.stdout) == [name for name in ran(finished[1]) if name != "report"]
-    assert ran(dvc(root, "repro")) == ["report"]
-    assert contents(root, "splits", "reports") == contents(finished[0], "splits", "reports")
+
+
+def grown(root: Path) -> str:
+    """What it says when it is done."""
+    process = grow(root)
+    said = process.communicate()[0]
+    assert process.returncode == 0 and "ERROR" not in said, said
+    return said
+
+
+def test_runs_side_by_side_give_the_same_bytes_and_the_same_lock(finished, tmp_path):
+    root = tmp_path / "side-by-side"
+    make_repository(root)
+    assert ran(grown(root)) == ran(finished[1])
+    folders = ("splits", "reports", "data", "artifacts")
+    both = [contents(each, *folders) for each in (root, finished[0])]
+    both = [{name: at for name, at in each.items() if "seconds-" not in name} for each in both]
+    assert both[0] == both[1]
+    assert (root / "dvc.lock").read_text() == (finished[0] / "dvc.lock").read_text()
+    assert dvc(root, "status", "-q") == ""
+
+
+def test_a_lock_that_was_cut_costs_no_training(repository):
+    lock = repository / "dvc.lock"
+    before = lock.read_text()
+    git(repository, "rm", "--quiet", "--cached", "dvc.lock")
+    commit_without(repository, "dvc.lock")
+    lock.write_text(before[: len(before) // 2])
+    said = grown(repository)
+    assert ran(said) == ["report"] and "from what lies here, 1 to be run" in said
+    assert lock.read_text() == before
+    assert git(repository, "status", "--porcelain", "splits", "reports") == ""
+
+
+def commit_without(root: Path, name: str) -> None:
+    git(root, "commit", "--quiet", "--message", f"without {name}")
+
+
+def test_interrupted_growth_says_a_line_and_goes_on_later(repository):
+    before = contents(repository, "splits", "reports")
+    for path in (repository / "artifacts/digits").iterdir():
+        shutil.rmtree(path)  # so that all runs are to be made again
+    process = grow(repository)
+    said = await_line(process, "> python -m stages.round")
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "Traceback" not in rest + said
+    assert rest.endswith("interrupted (SIGINT); `make repro` goes on from here\n")
+    assert at_work(repository) == []
+    process = grow(repository)
+    await_line(process, "> python -m stages.round")
+    process.kill()  # its children live on
+    process.wait()
+    left = at_work(repository)
+    assert left and any("dvc repro" in name for name in left)
+    assert re.search(r"waiting for process \d+ \(.*\), which is at work", grown(repository))
+    assert contents(repository, "splits", "reports") == before
+    assert dvc(repository, "status", "-q") == ""
+
+
+def await_line(process: subprocess.Popen[str], start: str) -> str:
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith(start):
+            return said
+    raise AssertionError(said)
 
 
 def test_git_holds_index_sets_and_results_but_no_arrays(finished):
@@ -192,10 +256,7 @@ def test_two_clean_runs_give_the_same_bytes(finished, tmp_path):
     dvc(root, "repro", "--no-run-cache")
     folders = ("splits", "reports", "data")
     assert contents(root, *folders) == contents(finished[0], *folders)
-    lock = "dvc.lock"
-    assert set((root / lock).read_text().split("\n")) >= {
-        line for line in (finished[0] / lock).read_text().split("\n") if "splits/" in line
-    }
+    assert (root / "dvc.lock").read_bytes() == (finished[0] / "dvc.lock").read_bytes()
 
 
 def test_a_new_strategy_runs_alone(repository):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import zlib
 from pathlib import Path
@@ -51,9 +52,10 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
         files.png(RAMP, 0, 16),
         files.tiff(RAMP, 1, 16, "<"),
         files.tiff(RAMP, 1, 16, ">"),
+        files.tiff(RAMP, 1, 16, "<", sample_format=1),
         files.tiff(65535 - RAMP, 0, 16, "<"),  # white is zero
     ],
-    ids=["png", "little-endian tiff", "big-endian tiff", "white is zero"],
+    ids=["png", "little-endian tiff", "big-endian tiff", "unsigned tiff", "white is zero"],
 )
 def test_16_bits_of_grey_give_the_high_byte(tmp_path, content):
     pixels, facts = read(content, tmp_path, channels=1)
@@ -140,6 +142,12 @@ def test_transparency_lies_over_white_and_hidden_colours_stay_hidden(tmp_path, a
     assert ("transparent over white" in facts.changes) == (alpha < 255)
     if alpha == 0:
         assert (pixels == 255).all()
+
+
+@pytest.mark.parametrize("planes", [2, 4])
+def test_one_transparent_pixel(tmp_path, planes):
+    content = files.png(np.full((1, 1, planes), 51), {2: 4, 4: 6}[planes], 8)
+    assert (read(content, tmp_path)[0] == 214).all()  # (51 * 51 + 204 * 255) / 255 = 214.2
 
 
 @pytest.mark.parametrize("mode", ["LA", "La", "RGBA", "RGBa", "P", "1"])
@@ -298,6 +306,14 @@ def test_more_pixels_than_allowed_are_refused(tmp_path):
         assert f"{side * side} pixels; allowed: up to 67108864" in message
 
 
+def test_a_jpeg_of_a_thousand_scans_is_refused(tmp_path):
+    whole = saved(Image.new("L", (64, 64)), "JPEG", progressive=True)
+    table, scan = whole.rfind(b"\xff\xc4"), whole.rfind(b"\xff\xda")
+    last = whole[min(table, scan) : -2]
+    assert read(whole, tmp_path, 1)[0].shape == (1, 64, 64)
+    assert "scans; allowed: up to 100" in refused(whole[:-2] + last * 1000 + whole[-2:], tmp_path)
+
+
 def test_text_that_swells_is_refused(tmp_path):
     bomb = (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**25)))
     content = files.png(np.zeros((3, 3, 3), int), 2, 8, extra=[bomb])
@@ -319,3 +335,13 @@ def test_a_decoders_warning_is_counted(tmp_path):
     content = saved(Image.new("RGB", (4, 4)), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01")
     _, facts = read(content, tmp_path)
     assert "decoder warned" in facts.changes
+
+
+def test_what_a_decoder_logs_is_no_second_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as outside of a test
+    content = files.tiff(np.ones((3, 3, 1)), 1, 8, "<")
+    samples = struct.pack("<HHII", 277, 3, 1, 1)
+    assert samples in content
+    broken = content.replace(samples, struct.pack("<HHII", 277, 3, 1, 9999))
+    assert "not a readable image" in refused(broken, tmp_path)
+    assert capsys.readouterr() == ("", "")

@@ -74,6 +74,7 @@ BAD = [
     ({"labeled": True}, "labeled is True, allowed: a count"),
     ({"labeled": "9"}, "labeled is '9', allowed: a count"),
     ({"test": 10, "correct": 7, "accuracy": 0.7}, "per_class_test adds up to 30, but test is 10"),
+    ({"test": 29, "accuracy": round(20 / 29, 6), "per_class_test": [10, 10, 9]}, "test is 29"),
     ({"test": 0, "correct": 0, "accuracy": 0}, "test is 0, allowed: 1 or more"),
     ({"correct": 31}, "correct is 31, more than the 30 of test"),
     ({"correct": 21}, "accuracy 0.666667 is not 21 correct of 30"),

@@ -17,7 +17,6 @@ from statsmodels.stats.diagnostic import lilliefors
 from statsmodels.stats.multitest import multipletests
 
 from stages.published import load
-from stages.report import render
 from stages.reporting import records, tables
 from stages.statistics.assumptions import kolmogorov_smirnov
 from stages.statistics.resampling import bootstrap_mean
@@ -33,11 +32,9 @@ NA = "n/a"
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def written():
     """Path under reports/ -> text of the whole report."""
-    root = tmp_path_factory.mktemp("known")
-    known.write(root)
-    return render(known.settings(), root)
+    return known.report()
 
 
 @pytest.fixture(scope="module")

@@ -344,6 +344,8 @@ def test_all_faults_of_a_file_are_told_together(tmp_path, capsys):
          ["task.digits.dataset is None"]),
         ({"reproducible": "of", "task__digits__amp": True}, ["reproducible is 'of'"]),
         ({"rounds": 5}, ["rounds is 5"]),
+        ({"strategy": {"random": {}, "entropy": {}, "a\nb": 5}}, ["strategy.a b is 5; input"]),
+        ({"strategies": ["a\nb"], "strategy": {"a\nb": {"x": 5}}}, ["strategies: 'a\\nb' cannot"]),
         ({"rounds": [{"n": 1, "next": 3}, {"n": 7, "next": "x"}]}, ["rounds.1.next is 'x'"]),
         ({"rounds": [{"n": 1, "next": 3}, {"n": 7, "next": "end"}]}, ["rounds: entry 0 has n: 1"]),
         ({"strategies": ["bald", "mean_std"], "task__digits__model__dropout": 0},
@@ -598,7 +600,7 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match="params.yaml: no such file"):
+    with pytest.raises(UserError, match="params.yaml: missing"):
         settings.load(tmp_path / "params.yaml")
 
 

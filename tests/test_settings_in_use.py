@@ -133,6 +133,19 @@ def test_training_shows_moved_and_mirrored_images_and_evaluation_does_not(monkey
     assert (found == batches.embed(fresh(still), still.batches, still.rows)).all()
 
 
+def test_a_network_that_was_evaluated_goes_on_training_in_training_mode(monkeypatch):
+    given, modes = problem(epochs=1), []
+    original = supervised.logits_in_training
+
+    def noted(network, images, masks):
+        modes.append(network.training)
+        return original(network, images, masks)
+
+    monkeypatch.setattr(supervised, "logits_in_training", noted)
+    supervised.fit(fresh(given).eval(), given)
+    assert modes == [True] * 3
+
+
 def test_dropout_is_drawn_while_training_and_never_after(monkeypatch):
     drawn = []
     original = batches.dropout_mask

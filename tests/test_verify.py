@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attacks import judge
 from hypothesis import given
 from hypothesis import strategies as st
 from sealed import (
@@ -681,7 +682,7 @@ def test_nothing_of_the_folder_is_imported_or_executed(study, tmp_path):
         f"tasks: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path "
         f"[{str(mark)}]]\n"
     )
-    named(study, "params.yaml: not valid YAML")
+    named(study, "params.yaml: line 1: tag")
     assert not mark.exists()
 
 
@@ -738,3 +739,10 @@ def test_the_committed_studies_are_sound(root):
     found = verify(REPO / root)
     assert (found.faults, found.notices) == ([], [])
     assert found.fingerprints and found.records > len(found.fingerprints)
+
+
+@pytest.mark.parametrize("first", range(0, 240, 40))
+def test_random_attacks_are_noticed(model_study, first):
+    for seed in range(first, first + 40):
+        what, noticed, _ = judge(model_study, seed)
+        assert noticed, (seed, what)

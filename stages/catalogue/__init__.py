@@ -13,19 +13,51 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages.catalogue import bounds, diversity, hybrid, uncertainty
 from stages.catalogue.strategy import SUPERVISED, TOP, Strategy
 from stages.errors import UserError, nearest, shown
 
-__all__ = ["STRATEGIES", "SUPERVISED", "TOP", "Strategy", "bind", "complete", "find", "load"]
+__all__ = [
+    "STRATEGIES",
+    "SUPERVISED",
+    "TOP",
+    "Strategy",
+    "bind",
+    "complete",
+    "find",
+    "involved",
+    "load",
+]
 
 STRATEGIES: dict[str, Strategy] = {
     **uncertainty.ENTRIES,
     **diversity.ENTRIES,
     **hybrid.ENTRIES,
 }
+
+
+class Involved(NamedTuple):
+    """A strategy that takes part in another's choice, or in its own.
+
+    Attributes:
+        place: what stands before its settings' names in a message.
+        settings: those it runs with.
+    """
+
+    place: str
+    entry: Strategy
+    settings: dict[str, Any]
+
+    def drawn(self) -> list[tuple[str, int]]:
+        """Its numbers of candidates, by their names in a message."""
+        keys = (*EVERYWHERE, *self.entry.drawn)
+        return [(self.place + key, self.settings.get(key, 0)) for key in keys]
+
+    def samples_dropout(self) -> bool:
+        """Whether it draws dropout masks."""
+        return self.entry.samples_dropout(self.settings)
 
 
 EVERYWHERE: dict[str, Any] = {"candidates": 0}  # settings that every strategy has
@@ -119,17 +151,19 @@ def _check_names(where: str, names: Any, entry: Strategy) -> None:
             raise UserError(f"{where}: {error}") from None
         if other.learner != entry.learner:
             raise UserError(f"{where}: {name!r} trains its model in another way ({other.learner})")
-        if consulted(other.settings):
+        if len(involved(other, other.settings)) > 1:
             raise UserError(f"{where}: {name!r} is itself a strategy over strategies")
 
 
-def consulted(settings: dict[str, Any]) -> list[Strategy]:
-    """The strategies that a strategy with these settings consults; most consult none."""
-    return [find(name) for key in settings for name in _names(settings[key])]
-
-
-def _names(value: Any) -> list[str]:
-    return value if isinstance(value, list) else []
+def involved(entry: Strategy, settings: dict[str, Any]) -> list[Involved]:
+    """A strategy with these settings, and those that it consults; most consult none."""
+    consulted = [
+        Involved(f"{key} ({name}): ", find(name), find(name).settings)
+        for key, value in settings.items()
+        if isinstance(value, list)
+        for name in value
+    ]
+    return [Involved("", entry, settings), *consulted]
 
 
 def bind(path: str, settings: dict[str, Any]) -> Callable[..., Any]:

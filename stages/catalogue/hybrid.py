@@ -72,10 +72,16 @@ ENTRIES: dict[str, Strategy] = {
         "Yuan et al. 2019 (MCADL)",
         "hybrid",
         "N L (pixels or D)",
-        {"alpha": 0.9, "beta": 0.9, "neighbours": 5, "features": "pixels"},
+        {
+            "alpha": 0.9,
+            "beta": 0.9,
+            "neighbours": 5,
+            "features": "pixels",
+            "uncertainty": "margin",
+        },
         least={"neighbours": 1},
         most={"alpha": 1, "beta": 1},
-        choices={"features": ("pixels", "embedding")},
+        choices={"features": ("pixels", "embedding"), "uncertainty": ("margin", "leading")},
         formula="a (density + similarity) / 2 + (1 - a) (u uncertainty + (1 - u) label), "
         "a = alpha exp(-accuracy), u = beta exp(-accuracy)",
     ),
@@ -131,6 +137,7 @@ ENTRIES: dict[str, Strategy] = {
             "discriminator_dropout": 0.25,
         },
         needs_dropout=True,
+        spared=(("combination", "diversity"),),
         least={
             "gamma": 1,
             "passes": 2,

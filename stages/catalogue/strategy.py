@@ -27,6 +27,7 @@ class Strategy:
         settings: its settings and their defaults; each is passed by name to the learner, scorer
             or selector that has a parameter of that name.
         needs_dropout: whether the model must have a dropout layer.
+        spared: values of settings with which it need not: (setting, value).
         least: the smallest value of a number, where that is not 0.
         most: the largest value of a number, where there is one.
         above: what a number must exceed, in place of ``least``.
@@ -47,6 +48,7 @@ class Strategy:
     cost: str
     settings: dict[str, Any] = field(default_factory=dict)
     needs_dropout: bool = False
+    spared: tuple[tuple[str, Any], ...] = ()
     least: dict[str, float] = field(default_factory=dict)
     most: dict[str, float] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -57,3 +59,7 @@ class Strategy:
     drawn: tuple[str, ...] = ()
     ordered: tuple[tuple[str, str], ...] = ()
     formula: str = ""
+
+    def samples_dropout(self, settings: dict[str, Any]) -> bool:
+        """Whether it draws dropout masks with these settings."""
+        return self.needs_dropout and not any(settings.get(k) == v for k, v in self.spared)

@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import UserError
-from stages.reading import read_regular, shown
+from stages.reading import shown
 
 NAME = re.compile(r"(?!(?:seed-.*|full|data)$)[A-Za-z0-9_]{1,200}")
 MOST_RUNS = 1_000_000
-MOST_BYTES = 1 << 18
-MOST_DEPTH = 20
-MOST_ALIASES = 20
 
 
 @dataclass(frozen=True)
@@ -94,40 +91,15 @@ def read(path: Path) -> Plan:
     Raises:
         UserError: not settings of a study; the message names the key.
     """
-    raw = load_yaml(path)
+    from stages import yaml_input  # PyYAML; without settings, NumPy is enough
+
+    raw = yaml_input.read(path, follow=False)
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: expected settings as 'key: value' lines")
     try:
         return _plan(path, raw)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping, guarded against files that are made to exhaust a reader.
-
-    Raises:
-        UserError: no regular file, too large, too deep, too many aliases, or no mapping.
-    """
-    import yaml
-
-    content = read_regular(path, MOST_BYTES)
-    depth = aliases = 0
-    try:
-        text = content.decode("utf-8")
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            aliases += isinstance(event, yaml.AliasEvent)
-            if depth > MOST_DEPTH or aliases > MOST_ALIASES:
-                raise UserError(f"{path}: nested too deep, or too many aliases")
-        value = yaml.safe_load(text)
-    except UserError:
-        raise
-    except Exception as error:  # constructors raise whatever Python's own types raise
-        reason = shown(" ".join(str(error).split()), 120)
-        raise UserError(f"{path}: not valid YAML ({reason})") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: expected settings as 'key: value' lines")
-    return value
 
 
 def _plan(path: Path, raw: dict[str, Any]) -> Plan:

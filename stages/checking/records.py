@@ -318,7 +318,7 @@ def _is_thumbnail(text: object) -> bool:
         size = int.from_bytes(data[at : at + 4], "big")
         chunk = data[at + 4 : at + 8 + size]
         sound = data[at + 8 + size : at + 12 + size] == zlib.crc32(chunk).to_bytes(4, "big")
-        if not sound or len(chunk) != size + 4:
+        if not sound:
             return False
         names.append(chunk[:4])
         at += 12 + size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
@@ -18,9 +19,12 @@ from stages.errors import UserError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+# Pillow logs some faults besides raising them; without a handler they would be further lines.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # What the file holds decides, not its ending; no other decoder ever sees it.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 2**26  # 8192 x 8192: 256 MiB as RGBA, decoded in a few seconds
+MOST_SCANS = 100  # of a progressive JPEG, which has about ten; each goes over all pixels
 BACKGROUND = 255  # white, under transparent pixels
 NO_RULE = {
     "F": "floating-point values, which have no agreed range",
@@ -110,6 +114,7 @@ def _decode(
         if image.width * image.height > MOST_PIXELS:
             raise UserError(_too_many(str(image.width * image.height)))
         bits = _bits(image, stream)
+        _check_scans(image, stream)
         facts.format, facts.mode = image.format or "", image.mode
         _refuse(image)
         if bits > 8 and not image.mode.startswith("I"):
@@ -153,6 +158,16 @@ def _bits(image: Picture, stream: BinaryIO) -> int:
     if stored is None:
         return 16 if image.mode.startswith("I") else 8
     return max(stored) if isinstance(stored, tuple) else int(stored)
+
+
+def _check_scans(image: Picture, stream: BinaryIO) -> None:
+    if image.format in ("JPEG", "MPO"):
+        place = stream.tell()
+        stream.seek(0)
+        scans = stream.read().count(b"\xff\xda")  # never within a scan's own data
+        stream.seek(place)
+        if scans > MOST_SCANS:
+            raise UserError(f"a JPEG of {scans} scans; allowed: up to {MOST_SCANS}")
 
 
 def _tag(image: Picture, number: int) -> object:
@@ -236,7 +251,7 @@ def _over_background(planes: np.ndarray, facts: Facts) -> np.ndarray:
         alpha, planes = planes[..., -1], planes[..., :-1]
         if int(alpha.min()) < 255:
             facts.changes.append("transparent over white")
-            planes = np.ascontiguousarray(planes)
+            planes = np.array(planes, order="C")  # Pillow's own memory is not written to
             step = max(1, 2**18 // planes.shape[1])  # rows at a time, to stay in the cache
             for at in range(0, len(planes), step):
                 part = planes[at : at + step]

@@ -55,6 +55,6 @@ def measure(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, A
 
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """sum_bins |share right - mean confidence| n_bin / N, over 15 bins ((m-1)/15, m/15]."""
-    bins = np.clip(np.ceil(np.round(confidence, 12) * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = np.clip(np.ceil(np.round(confidence * BINS, 11)).astype(int) - 1, 0, BINS - 1)
     gaps = np.bincount(bins, weights=right - confidence, minlength=BINS)
     return float(np.abs(gaps).sum() / len(confidence))

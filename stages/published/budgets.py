@@ -1,5 +1,7 @@
 """The labeled counts between which the published measures over all budgets were taken."""
 
+from functools import lru_cache
+
 import pandas as pd
 
 from stages.published import HERE, load
@@ -10,6 +12,7 @@ LI_OTHERS = (10, 70)
 FULL = "Full"
 
 
+@lru_cache
 def protocol(dataset: str) -> pd.Series:
     """The row of Table 3 of Zhan et al. 2022 on one data set, as text."""
     table = pd.read_csv(HERE / "deepalplus_protocols.csv", dtype=str, keep_default_na=False)

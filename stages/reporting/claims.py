@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from stages.reporting.frames import answer
 from stages.reporting.grid import grid, p_of
 from stages.statistics.ranking import block_ranks, critical_difference, friedman
 
@@ -20,7 +21,7 @@ def ranking(scores: pd.DataFrame, blocks: str) -> str:
     distance = critical_difference(test["groups"], test["n"], ALPHA)
     means = ranks.mean().sort_values(kind="stable")
     table = pd.DataFrame({"method": means.index, "mean_rank": means.to_numpy()})
-    verdict = "rejected" if test["p"] < ALPHA else "not rejected"
+    verdict = answer(test["p"], ALPHA, "not rejected", "rejected")
     return (
         f"Friedman over {test['n']} complete {blocks} ({test['left_out']} left out for blank "
         f"cells), {test['groups']} methods: chi2 = {test['chi2']:.3f}, df = {test['df']}, "

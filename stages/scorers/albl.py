@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from stages.errors import UserError
 from stages.models.batches import classify
 from stages.randomness import Purpose
-from stages.scorers.pool import Pool
+from stages.scorers.pool import Pool, drawn
 from stages.selectors import Selection
 from stages.selectors.albl import Advised, Bandit, reward, updated
 
@@ -57,9 +56,10 @@ def consult(pool: Pool, name: str, rng: np.random.Generator) -> Selection:
     from stages import catalogue  # the table knows this module by its path
 
     entry = catalogue.find(name)
+    kept = drawn(len(pool.rows), entry.settings.get("candidates", 0), rng)
     if entry.scorer == UNIFORM:
-        return Selection(np.arange(len(pool.rows)))
-    own = copy.copy(pool)  # with what is computed already
+        return Selection(kept)
+    own = pool.among(kept)  # with what is computed already
     prefix = f"{name}/"
     own.carry = {
         key.removeprefix(prefix): value
@@ -68,7 +68,8 @@ def consult(pool: Pool, name: str, rng: np.random.Generator) -> Selection:
     }
     scored = catalogue.bind(entry.scorer, entry.settings)(own)
     chosen = catalogue.bind(entry.selector, entry.settings)(scored, pool.query_size, rng)
-    return chosen if isinstance(chosen, Selection) else Selection(chosen)
+    chosen = chosen if isinstance(chosen, Selection) else Selection(chosen)
+    return Selection(kept[chosen.positions], chosen.carry)
 
 
 def learn(pool: Pool, bandit: Bandit, queries: int, delta: float) -> Bandit:

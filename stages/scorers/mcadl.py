@@ -8,26 +8,34 @@ from stages.errors import UserError
 from stages.models.batches import classify, slices
 from stages.scorers.pool import Pool
 from stages.scorers.uncertainty import margin_of
+from stages.selectors import correct
 from stages.selectors.grid import cosines, unit_rows
 from stages.selectors.remember import Remembered
 
 BLOCK_CELLS = 10_000_000  # similarities held at a time
+HALF = 0.5
 TURN = 0.5  # accuracy of the worst class above which lagging classes are preferred
 
 
 def multi_criteria(
-    pool: Pool, alpha: float, beta: float, neighbours: int, features: str
+    pool: Pool,
+    alpha: float,
+    beta: float,
+    neighbours: int,
+    features: str,
+    uncertainty: str = "margin",
 ) -> Remembered:
     """Yuan et al. 2019: a (density + similarity) / 2 + (1 - a) (u uncertainty + (1 - u) label).
 
     a = alpha exp(-A) and u = beta exp(-A), where A is the accuracy on the labeled set: early on the
     data count, later the model. The pseudo-label of a candidate is the most frequent label among
     its ``neighbours`` most similar labeled images. density: 1 - the mean cosine to the labeled
-    images of that class; similarity: 1 - the largest one; uncertainty: 1 - (p_(1) - p_(2)); label:
-    :func:`class_weights` of that class.
+    images of that class; similarity: 1 - the largest one; label: :func:`class_weights` of that
+    class.
 
     Args:
         features: what cosines are of: ``pixels`` or ``embedding``.
+        uncertainty: ``margin``: 1 - (p_(1) - p_(2)); ``leading``: :func:`leading_of`.
 
     Raises:
         UserError: alpha or beta above 1.
@@ -41,11 +49,24 @@ def multi_criteria(
     last = pool.carry.get("mcadl_accuracies", np.zeros(pool.classes))
     weights = class_weights(last, accuracies)
     density, similarity, pseudo = _measures(pool, neighbours, features)
-    uncertainty = 1 + margin_of(pool.probabilities)
-    fade = float(np.exp(-right.mean()))
+    unsure = leading_of if uncertainty == "leading" else lambda chances: 1 + margin_of(chances)
+    fade = correct.exp(-right.mean())
     of_data = (density + similarity) / 2
-    of_model = beta * fade * uncertainty + (1 - beta * fade) * weights[pseudo]
+    of_model = beta * fade * unsure(pool.probabilities) + (1 - beta * fade) * weights[pseudo]
     return Remembered(alpha * fade * of_data + (1 - alpha * fade) * of_model, accuracies)
+
+
+def leading_of(p_N_C: np.ndarray) -> np.ndarray:
+    """1 - mean |p - mean p| over the largest probabilities whose sum is the first above 1/2, (N,).
+
+    As the public code of Li et al. 2022 has it. Where one probability alone is above 1/2 it is 1.
+    """
+    falling = -np.sort(-p_N_C, axis=1)
+    counts = (np.cumsum(falling, axis=1) <= HALF).sum(1, keepdims=True) + 1
+    inside = np.arange(p_N_C.shape[1]) < counts
+    counts = inside.sum(1, keepdims=True)
+    means = (falling * inside).sum(1, keepdims=True) / counts
+    return 1 - (np.abs(falling - means) * inside).sum(1) / counts[:, 0]
 
 
 def class_accuracies(right: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

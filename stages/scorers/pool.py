@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -58,6 +59,19 @@ class Pool:
     def __post_init__(self) -> None:
         if self.unlabeled is None:
             self.unlabeled = self.rows
+
+    def among(self, positions: np.ndarray) -> Pool:
+        """The pool of these candidates alone (rising), with what is computed already."""
+        known = vars(self)
+        if len(positions) == len(self.rows):
+            return copy.copy(self)
+        result = replace(self, rows=self.rows[positions])
+        for name in ("embeddings", "probabilities"):
+            if name in known:
+                vars(result)[name] = known[name][positions]
+        if "labeled_embeddings" in known:
+            vars(result)["labeled_embeddings"] = known["labeled_embeddings"]
+        return result
 
     @cached_property
     def embeddings(self) -> np.ndarray:
@@ -151,3 +165,10 @@ class Pool:
             result[:, start : start + block.shape[1]] = block
             start += block.shape[1]
         return result
+
+
+def drawn(count: int, candidates: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of a random part of ``count`` rows, rising: ``candidates`` of them, or all (0)."""
+    if not 0 < candidates < count:
+        return np.arange(count)
+    return np.sort(rng.choice(count, candidates, replace=False))

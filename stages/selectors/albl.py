@@ -1,13 +1,18 @@
-"""A bandit over strategies: EXP4.P decides whose advice each query follows."""
+"""A bandit over strategies: EXP4.P decides whose advice each query follows.
+
+What it remembers goes into the carry, so its arithmetic is the same on every processor
+(:mod:`stages.selectors.correct`).
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from stages.errors import UserError
-from stages.selectors import Selection
+from stages.selectors import Selection, correct
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def reward(bandit: Bandit, right: np.ndarray, horizon: int) -> float:
     Args:
         right: whether the newest model is right about each of ``bandit.rows``, bool, shape (t,).
     """
-    return float((right / bandit.chances).sum() / (bandit.total * horizon))
+    return math.fsum(right / bandit.chances) / (bandit.total * horizon)
 
 
 def updated(bandit: Bandit, gained: float, horizon: int, delta: float) -> np.ndarray:
@@ -84,8 +89,8 @@ def updated(bandit: Bandit, gained: float, horizon: int, delta: float) -> np.nda
     """
     strategies, (queries, _) = len(bandit.shares), bandit.advice.shape
     last = bandit.chances[len(bandit.chances) - queries :]
-    credit = gained * (bandit.advice / last[:, None]).sum(0)
-    width = np.sqrt(np.log(strategies / delta) / (strategies * horizon))
+    credit = gained * correct.sums((bandit.advice / last[:, None]).T)
+    width = math.sqrt(correct.log(strategies / delta) / (strategies * horizon))
     log_weights = bandit.log_weights + least_share(strategies, horizon) / 2 * (
         credit + queries * width / bandit.shares
     )
@@ -94,14 +99,14 @@ def updated(bandit: Bandit, gained: float, horizon: int, delta: float) -> np.nda
 
 def least_share(strategies: int, horizon: int) -> float:
     """p_min = sqrt(ln K / (K T)), at most 1 / K."""
-    return min(1 / strategies, float(np.sqrt(np.log(strategies) / (strategies * horizon))))
+    return min(1 / strategies, math.sqrt(correct.log(strategies) / (strategies * horizon)))
 
 
 def shares_of(log_weights: np.ndarray, horizon: int) -> np.ndarray:
     """p_k = (1 - K p_min) w_k / sum w + p_min, shape (K,)."""
-    weights = np.exp(log_weights)
+    weights = np.array([correct.exp(value) for value in log_weights])
     least = least_share(len(weights), horizon)
-    return (1 - len(weights) * least) * weights / weights.sum() + least
+    return (1 - len(weights) * least) * weights / math.fsum(weights) + least
 
 
 def follow_advice(scored: Advised, b: int, rng: np.random.Generator) -> Selection:
@@ -117,6 +122,7 @@ def follow_advice(scored: Advised, b: int, rng: np.random.Generator) -> Selectio
     if b > count:
         raise UserError(f"cannot take {b} of {count} candidates")
     shares = shares_of(scored.bandit.log_weights, scored.horizon)
+    cumulated = np.cumsum(shares)
     advised = np.zeros((strategies, count), bool)
     for k, positions in enumerate(scored.advice):
         advised[k, positions] = True
@@ -124,7 +130,7 @@ def follow_advice(scored: Advised, b: int, rng: np.random.Generator) -> Selectio
     taken = np.zeros(count, bool)
     picks, drawn = np.empty(b, np.int64), np.empty((b, strategies))
     for at in range(b):
-        k = int(np.searchsorted(np.cumsum(shares), rng.random() * shares.sum(), side="right"))
+        k = int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"))
         positions = scored.advice[k]
         pick = int(rng.choice(positions[~taken[positions]]))
         drawn[at] = advised[:, pick] / np.maximum(left, 1)
@@ -133,7 +139,7 @@ def follow_advice(scored: Advised, b: int, rng: np.random.Generator) -> Selectio
     bandit = Bandit(
         scored.bandit.log_weights,
         np.concatenate([scored.bandit.rows, scored.rows[picks]]),
-        np.concatenate([scored.bandit.chances, drawn @ shares]),
+        np.concatenate([scored.bandit.chances, correct.sums(drawn * shares)]),
         shares,
         drawn,
         scored.bandit.total,

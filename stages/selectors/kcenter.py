@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.errors import UserError
+from stages.selectors import axes
 from stages.selectors.distances import Frame
 from stages.selectors.grid import blocks, check_finite, squares
 
@@ -163,8 +164,14 @@ class _FarthestFirst:
 def principal_components(
     pool: np.ndarray, labeled: np.ndarray, components: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both on the leading principal axes of the two together, shapes (N, k) and (L, k)."""
+    """Both on the leading principal axes of the two together, shapes (N, k) and (L, k).
+
+    float64 embeddings, those of ``portable``: the same bits on every processor. float32 ones, which
+    are not, by BLAS and LAPACK.
+    """
     count, kind = len(pool) + len(labeled), pool.dtype
+    if kind == np.float64:
+        return axes.principal(pool, labeled, components)
     mean = (pool.sum(0, dtype=np.float64) + labeled.sum(0, dtype=np.float64)) / count
     mean = mean.astype(kind)
     scatter = np.zeros((pool.shape[1], pool.shape[1]))
@@ -172,10 +179,10 @@ def principal_components(
         for part in blocks(len(rows), BLOCK):
             centred = rows[part] - mean
             scatter += centred.T @ centred
-    _, axes = np.linalg.eigh(scatter)
-    axes = np.ascontiguousarray(axes[:, ::-1][:, :components]).astype(kind)
+    _, vectors = np.linalg.eigh(scatter)
+    vectors = np.ascontiguousarray(vectors[:, ::-1][:, :components]).astype(kind)
     return tuple(
-        np.concatenate([(rows[part] - mean) @ axes for part in blocks(len(rows), BLOCK)])
+        np.concatenate([(rows[part] - mean) @ vectors for part in blocks(len(rows), BLOCK)])
         if len(rows)
         else np.empty((0, components), kind)
         for rows in (pool, labeled)

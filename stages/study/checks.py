@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,8 @@ def check(settings: Settings, faults: Faults) -> None:
 
 
 def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
-    """The lists of names and seeds; gives the tasks and strategies that have an entry."""
+    """The lists of names and seeds; gives the tasks and strategies that are right."""
+    right: dict[str, list[str]] = {"tasks": [], "strategies": []}
     for at, kind, entries in (
         ("task", "tasks", settings.task),
         ("strategy", "strategies", settings.strategy),
@@ -63,11 +63,10 @@ def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
                     f"{kind}: {name!r} and {other!r} are one folder where file names ignore case",
                     (kind, position),
                 )
+            else:
+                right[kind].append(name)
     _listed("seeds", settings.seeds, faults)
-    return (
-        [name for name in dict.fromkeys(settings.tasks) if name in settings.task],
-        [name for name in dict.fromkeys(settings.strategies) if name in settings.strategy],
-    )
+    return right["tasks"], right["strategies"]
 
 
 def _listed(kind: str, items: list[Any], faults: Faults) -> None:
@@ -178,9 +177,14 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
                 faults.add(line)
             faults.wrong.add(("strategy", label))
             continue
-        if any(one.needs_dropout for one in [entry, *catalogue.consulted(options)]):
+        involved = [
+            one
+            for tried in settings.grid(label)
+            for one in catalogue.involved(entry, options | tried)
+        ]
+        if any(one.samples_dropout() for one in involved):
             samplers.append(label)
-        _drawn(label, [*entry.drawn, "candidates"], options, tasks, settings, faults)
+        _drawn(label, involved, tasks, settings, faults)
         if entry.selector == K_DPP:
             _linear_kernel(label, options, tasks, settings, faults)
     for name in tasks if samplers else []:
@@ -196,26 +200,23 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
 
 def _drawn(
     label: str,
-    keys: Iterable[str],
-    options: dict[str, Any],
+    involved: list[catalogue.Involved],
     tasks: list[str],
     settings: Settings,
     faults: Faults,
 ) -> None:
     """Numbers of candidates must have room for a query of every task."""
-    tried = settings.grid(label)
-    for key in keys:
-        for drawn in dict.fromkeys(values.get(key, options.get(key, 0)) for values in tried):
-            for name in tasks:
-                wanted = settings.task[name].query_size
-                if 0 < drawn < wanted:
-                    faults.add(
-                        f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
-                        f"{wanted}; allowed: 0, or {wanted} or more",
-                        ("strategy", label, key, drawn),
-                        ("task", name, "query_size"),
-                        wrong=False,
-                    )
+    for key, drawn in dict.fromkeys(pair for one in involved for pair in one.drawn()):
+        for name in tasks:
+            wanted = settings.task[name].query_size
+            if 0 < drawn < wanted:
+                faults.add(
+                    f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
+                    f"{wanted}; allowed: 0, or {wanted} or more",
+                    ("strategy", label, key, drawn),
+                    ("task", name, "query_size"),
+                    wrong=False,
+                )
 
 
 def _linear_kernel(
@@ -240,7 +241,7 @@ def _linear_kernel(
 
 def _tuned(labels: list[str], tasks: list[str], settings: Settings, faults: Faults) -> None:
     """``tuned`` names exactly those strategies that give a setting as a list of candidates."""
-    chosen, unclear = set(settings.tuned), any(place[0] == "strategies" for place in faults.wrong)
+    chosen, unclear = set(settings.tuned), faults.spoilt(("strategies",))
     for label, count in Counter(settings.tuned).items():
         if faults.enough:
             return

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stages.errors import MANY_FAULTS, closest, nearest, shown
+from stages.errors import MANY_FAULTS, closest, nearest, one_line, shown
 from stages.study.schema import Report, Round, Settings, Task
 
 Path = tuple[Any, ...]
@@ -85,7 +85,7 @@ def of_schema(error: ValidationError, faults: Faults) -> list[tuple[Path, str]]:
 
 def _line(place: Path, fault: Any) -> str:
     """One fault in one line: key, value, what is allowed, nearest name."""
-    where = ".".join(str(part) if len(str(part)) < 80 else shown(part) for part in place)
+    where = ".".join(one_line(str(part)) if len(str(part)) < 80 else shown(part) for part in place)
     if fault["type"] == "extra_forbidden":
         return f"unknown key {shown(where, 200)}; {nearest(str(place[-1]), _keys_at(place[:-1]))}"
     if fault["type"] == "missing":

@@ -136,6 +136,12 @@ class Settings(Section):
             for key, values in lists.items()
             if not values
         ]
+        faults += [
+            f"strategy.{label}.{key}: {shown(values[at])} stands there twice"
+            for key, values in lists.items()
+            for at in range(min(len(values), CANDIDATES))
+            if values[at] in values[:at]
+        ]
         if (count := math.prod(map(len, lists.values()))) > CANDIDATES:
             faults.append(
                 f"strategy.{label} has {count} combinations of candidates; "
