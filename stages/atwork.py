@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import zc.lockfile
 
-STAGES = {"prepare", "protocol", "split", "tune", "start", "round", "full", "report"}
+STAGES = {"recipes", "prepare", "protocol", "split", "tune", "start", "round", "full", "report"}
 WRITING = {"repro", "commit", "checkout", "pull", "exp run"}
 PAUSE = 0.2  # seconds between two looks
 

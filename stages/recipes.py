@@ -19,7 +19,7 @@ from typing import Any
 
 from stages import catalogue, settings
 from stages.errors import UserError, command_line
-from stages.files import write_json, write_text
+from stages.files import as_json, write_json, write_text
 from stages.footprint import Footprint, digest, loaded
 from stages.layout import Layout
 from stages.reading import read_json
@@ -37,8 +37,8 @@ def recipe(study: settings.Settings, label: str) -> dict[str, Any]:
         UserError: bad settings, or code that is not there or is no Python.
     """
     entry, options = study.chosen(label)
-    others = catalogue.consulted(options)
-    paths = [getattr(one, part) for one in (entry, *others) for part in PARTS]
+    own, *others = catalogue.involved(entry, options)
+    paths = [getattr(one.entry, part) for one in (own, *others) for part in PARTS]
     starts = ["stages.round", *(["stages.tune"] if label in study.tuned else [])]
     starts += [path.partition(":")[0] for path in paths]
     found = {
@@ -47,7 +47,7 @@ def recipe(study: settings.Settings, label: str) -> dict[str, Any]:
         **{part: getattr(entry, part) for part in PARTS},
         "settings": {**catalogue.EVERYWHERE, **options},
         "consults": [
-            {**{part: getattr(one, part) for part in PARTS}, "settings": one.settings}
+            {**{part: getattr(one.entry, part) for part in PARTS}, "settings": one.settings}
             for one in others
         ],
         "code": Footprint(packages(paths)).reached(starts),
@@ -72,7 +72,9 @@ def recipes(study: settings.Settings, root: Path) -> None:
     for name in STAGES:
         made[f"stage-{name}"] = of_stage(name)
     for name, content in made.items():
-        write_json(folder / f"{name}.json", content)
+        path = folder / f"{name}.json"
+        if not path.exists() or path.read_text(encoding="utf-8") != as_json(content):
+            write_json(path, content)  # else its time stays, too
     for path in folder.glob("*.json"):
         if path.stem not in made:
             path.unlink()
@@ -119,7 +121,7 @@ def check_loaded(layout: Layout, label: str) -> None:
 
 
 def note(folder: str, root: Path) -> None:
-    """Write data/code/<folder>.txt: a line for each Python file of a folder, with its digest.
+    """Write data/code/<folder>.digests: a line for each Python file of a folder, with its digest.
 
     Raises:
         UserError: there is no such folder, or a file in it is no Python.
@@ -128,7 +130,7 @@ def note(folder: str, root: Path) -> None:
         raise UserError(f"code: {folder!r} is no folder here; allowed: folders beside params.yaml")
     files = sorted((root / folder).rglob("*.py"))
     lines = [f"{digest(path)}  {path.relative_to(root).as_posix()}\n" for path in files]
-    write_text(Layout(root).recipes.parent / "code" / f"{folder}.txt", "".join(lines))
+    write_text(Layout(root).recipes.parent / "code" / f"{folder}.digests", "".join(lines))
 
 
 @command_line

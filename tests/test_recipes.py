@@ -133,7 +133,12 @@ ROWS = {
         ALL,
     ),
     "the ledger": (edited("stages/ledger.py", "aledger 1", "aledger 2"), ALL),
-    "the report": (edited("stages/reporting/cost.py", "import pandas as pd", "import pandas as pd  # noqa\n\nNEW = 1"), set()),
+    "the report": (
+        edited(
+            "stages/reporting/cost.py", "import pandas as pd\n", "import pandas as pd\nimport re\n"
+        ),
+        set(),
+    ),
     "a default": (
         edited("stages/catalogue/uncertainty.py", '{"members": 5}', '{"members": 6}'),
         set(),
@@ -244,7 +249,7 @@ def test_a_module_that_ran_and_that_the_recipe_lacks_is_refused(tmp_path: Path) 
 def test_a_folder_of_ones_own_is_noted(tmp_path: Path) -> None:
     write_own(tmp_path, "mylab")
     recipes.note("mylab", tmp_path)
-    lines = (tmp_path / "data/code/mylab.txt").read_text().splitlines()
+    lines = (tmp_path / "data/code/mylab.digests").read_text().splitlines()
     assert [line.split("  ")[1] for line in lines] == ["mylab/__init__.py", "mylab/al.py"]
     with pytest.raises(UserError, match="no folder here"):
         recipes.note("nothing", tmp_path)
