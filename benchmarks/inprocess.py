@@ -20,6 +20,7 @@ import yaml
 
 def commands(study: dict[str, Any], first: int | None) -> Iterator[list[str]]:
     """Stage and arguments of all there is to do, in order: the ``first`` rounds of each run."""
+    yield ["recipes"]
     for task in map(str, study["tasks"]):
         yield ["prepare", "--task", task]
         yield ["protocol", "--task", task]

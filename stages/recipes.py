@@ -105,15 +105,18 @@ def _compare(path: Path, due: dict[str, Any]) -> None:
             raise UserError(f"{path}: {module} is not the code that it names; {AGAIN}")
 
 
-def check_loaded(layout: Layout, label: str) -> None:
-    """Raise unless the recipe names every module that this process has loaded and that counts.
+def check_loaded(layout: Layout, label: str, before: frozenset[str] = frozenset()) -> None:
+    """Raise unless the recipe names every module that counts and that was loaded for this round.
 
     A module that no import statement names, since its name is put together, would be found here.
+
+    Args:
+        before: modules that were loaded when the round began, for whatever ran earlier.
     """
     path = layout.recipe(label)
     code = read_json(path)["code"]
     for module in loaded(packages(code)):
-        if module not in code:
+        if module not in code and module not in before:
             raise UserError(
                 f"{path}: knows nothing of the module {module}, which ran; import it by a "
                 f"statement, or name it by a string 'module:name' in full"

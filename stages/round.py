@@ -7,6 +7,7 @@ none, and ``dvc repro`` simply runs it again.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -317,9 +318,15 @@ def main(arguments: list[str] | None = None) -> None:
     number = options.next.isdecimal() and len(options.next) < 10
     following = int(options.next) if number else options.next
     run = Run(study, Layout(options.root), options.task, options.strategy, options.seed)
+    before = frozenset(sys.modules)
     recipes.check(study, run.layout, run.strategy)
     protocol.check(study, options.root, run.task)
-    run_round(run, options.round, following, lambda: recipes.check_loaded(run.layout, run.strategy))
+    run_round(
+        run,
+        options.round,
+        following,
+        lambda: recipes.check_loaded(run.layout, run.strategy, before),
+    )
 
 
 if __name__ == "__main__":

@@ -244,6 +244,7 @@ def test_a_module_that_ran_and_that_the_recipe_lacks_is_refused(tmp_path: Path) 
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match="knows nothing of the module stages"):
         recipes.check_loaded(Layout(tmp_path), "random")
+    recipes.check_loaded(Layout(tmp_path), "random", frozenset(sys.modules))
 
 
 def test_a_folder_of_ones_own_is_noted(tmp_path: Path) -> None:
