@@ -34,10 +34,11 @@ RAW = [b"NaN", b"Infinity", b"1e999", b"9" * 5000, b"[" * 3000, b"\xff", b"\x00"
 # fmt: on
 # What no other file pins: docs/ledger.md says so.
 FREE = {
-    "rounds": ("nll", "ece", "selection", "first_selected"),
+    "full.json": ("nll", "ece"),
+    "rounds": (),
     "tuned": ("candidates",),
     "manifest": ("source", "license", "shape", "classes", "mean", "std"),
-    "protocol": ("momentum", "device", "threads"),
+    "protocol": ("momentum", "device"),
     "params": ("strategy", "report", "task", "reproducible", "device", "threads"),
 }
 

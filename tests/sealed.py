@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image
 from study import DATA, DROP, rounds, write_chain, write_params
 
+from stages import ledger
+
 ROWS, CLASSES, TEST, QUERY, ROUNDS = 60, 3, 30, 3, 3
 INITIAL, VALIDATION = [0, 1, 2, 3, 4, 5], [50, 51, 52, 53]
 LABELS = np.arange(ROWS) % CLASSES
@@ -122,13 +124,35 @@ def write_run(root: Path, strategy: str, seed: int, **changes: Any) -> None:
         path = root / f"reports/rounds/toy/{strategy}/seed-{seed}/round-{n}.json"
         put(path, record(strategy, seed, n, labeled, len(chosen)))
         labeled = labeled + chosen
+    seal(root, strategy, seed)
+
+
+def seal(root: Path, strategy: str, seed: int) -> None:
+    """Write a run's seal anew, with the records as they lie there."""
+    folder = root / f"splits/toy/{strategy}/seed-{seed}"
+    old = ledger.read(folder / "round-end.txt")
+    before = ledger.read(folder / old.header["parent"].split()[0])
+    paths = (root / f"reports/rounds/toy/{strategy}/seed-{seed}").glob("round-*.json")
+    ledger.write(
+        old.path,
+        old.indices,
+        data=old.header["data"],
+        rows=int(old.header["rows"]),
+        task="toy",
+        strategy=strategy,
+        seed=seed,
+        round_n="end",
+        parent=before,
+        total=old.total,
+        results=[ledger.digest(path.read_bytes()) for path in sorted(paths)],
+    )
 
 
 def write_study(root: Path) -> Path:
     """All of it under ``root``."""
     write_params(root, params())
     put(root / "data/toy/manifest.json", MANIFEST)
-    protocol = {"data": DATA, "reproducible": "portable", "device": "auto", "threads": 0}
+    protocol = {"data": DATA, "reproducible": "portable", "device": "auto"}
     protocol |= {key: value for key, value in TASK.items() if key != "dataset"}
     put(root / "data/toy/protocol.json", protocol | {"momentum": 0.0})
     np.save(root / "data/toy/train_labels.npy", LABELS)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,12 +27,15 @@ from sealed import (
     VALIDATION,
     params,
     put,
+    seal,
     write_run,
     write_study,
 )
 from sealed import edit as edit_json
 from study import DATA, DROP, REPO, rounds, write_chain, write_params
 
+from stages.errors import UserError
+from stages.reporting.records import read_rounds
 from stages.verify import main, verify
 
 SETS = {"validation": [40, 41], "initial": [5, 1]}
@@ -478,6 +482,7 @@ def test_no_records_at_all_are_one_line(study):
 )
 def test_a_record_that_contradicts_is_named(study, n, changes, said):
     edit_json(study / f"reports/rounds/toy/random/seed-0/round-{n}.json", **changes)
+    seal(study, "random", 0)
     named(study, f"random/seed-0/round-{n}.json: ", said)
 
 
@@ -485,10 +490,34 @@ def test_without_labels_classes_must_still_grow(study):
     (study / "data/toy/train_labels.npy").unlink()
     folder = study / "reports/rounds/toy/random/seed-0"
     edit_json(folder / "round-1.json", labeled_per_class=[1, 4, 4])
+    seal(study, "random", 0)
     named(study, "round-1.json: labeled_per_class is below that of the round before")
     edit_json(folder / "round-1.json", labeled_per_class=[3, 3, 3])
     edit_json(folder / "round-0.json", labeled_per_class=[1, 2, 3])
+    seal(study, "random", 0)
     assert "labeled_per_class is not that of" in only_fault(study)
+
+
+def test_a_record_changed_in_step_is_not_the_one_that_the_seal_pins(study):
+    """Better by two, everywhere: it agrees with itself, its chain and its data."""
+    path = study / "reports/rounds/toy/entropy/seed-1/round-2.json"
+    edit_json(path, correct=22, accuracy=round(22 / 30, 6), per_class_correct=[9, 8, 5])
+    assert only_fault(study).startswith(f"{path}: changed after the run was sealed")
+    settings = SimpleNamespace(
+        tasks=["toy"],
+        strategies=["entropy"],
+        seeds=[1],
+        rounds=[SimpleNamespace(n=n) for n in range(3)],
+    )
+    with pytest.raises(UserError, match="round-2.json: changed after the run was sealed"):
+        read_rounds(settings, study)
+
+
+def test_a_seal_that_pins_no_results_is_one_fault(study):
+    path = study / "splits/toy/entropy/seed-1/round-end.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("# results:")))
+    assert only_fault(study) == f"{path}: pins no results, so the run's records prove nothing"
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,10 @@ class Study:
             if count:
                 self.found.faults.append(f"{folder}: no records, {count} are due")
             return
+        if chain and not ledger.pinned_results(chain.links[-1]):
+            seal = chain.links[-1].path
+            self.found.faults.append(f"{seal}: pins no results, so the run's records prove nothing")
+            return
         before: list[int] = []
         told: dict[bool, Path] = {}  # whether a selecting round says what it selected -> the first
         for n in range(count):
@@ -193,18 +197,25 @@ class Study:
             if record is None:
                 before = []
                 continue
-            if chain:
-                try:
-                    ledger.check_result(chain.links[-1], n, folder / f"round-{n}.json")
-                except UserError as fault:
-                    self.found.faults.append(str(fault))
-                    self.found.records -= 1
+            if chain and (fault := self._unsealed(chain, folder / f"round-{n}.json", n)):
+                self.found.faults.append(fault)
+                self.found.records -= 1
+                before = []
+                continue
             before = self._follow(folder / f"round-{n}.json", before, record, run)
             if record["selected"]:
                 told.setdefault("selection" in record, folder / f"round-{n}.json")
         if len(told) == 2:
             self.found.faults.append(f"{told[False]}: has no selection, but {told[True]} has")
         self._stray(folder, names, {f"round-{n}.json" for n in range(count)}, "the run's records")
+
+    def _unsealed(self, chain: ledger.Chain, path: Path, n: int) -> str | None:
+        """Why a record is not the one that its run's seal pins, None where it is."""
+        try:
+            ledger.check_result(chain.links[-1], n, path)
+        except UserError as fault:
+            return str(fault)
+        return None
 
     def _place(self, run: Run, n: int, chain: ledger.Chain | None) -> records.Place:
         task, strategy, seed = run
