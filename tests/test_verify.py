@@ -362,6 +362,7 @@ def test_a_shortened_chain_that_is_sealed_anew_is_named(study):
         study, [[6, 7, 8]], rows=ROWS, validation=VALIDATION, initial=INITIAL, strategy="random"
     )
     (study / "reports/rounds/toy/random/seed-0/round-2.json").unlink()
+    seal(study, "random", 0)
     faults = named(study, "random/seed-0/round-end.txt: the run has 2 rounds", "asks for 3")
     assert any("random/seed-0/round-2.json: missing" in fault for fault in faults)
     assert "toy/random/seed-0" not in verify(study).fingerprints
