@@ -427,6 +427,8 @@ FOLDER = {"name": "folder", "root": "images"}
           "resnet18"}, "task.digits.model.name: model resnet18 needs images of 8 pixels or more"),
         ({"task__digits__augmentation": "crop", "task__digits__padding": 8},
          "task.digits.padding is 8, but images are 8x8"),
+        ({"task__digits__dataset": FOLDER | {"size": [28, 8]}, "task__digits__augmentation": "crop",
+          "task__digits__padding": 8}, "task.digits.padding is 8, but images are 28x8"),
         ({"task__digits__query_size": 1000}, "task.digits: 2 selections of 1000 are 2000, larger"),
         ({"strategies": ["kdpp"], "strategy__kdpp": {"rank": 4}}, "strategy.kdpp.rank is 4, but t"),
         ({"strategies": ["kdpp"], "strategy__kdpp": {"kernel": "linear"},
