@@ -21,6 +21,12 @@ FULL = {"m": 60000, "c": 50000}
 TESTED = 1000
 CLASSES = [400, 350, 250]
 GROUPS = {"plain": 700, "odd": 300}
+TABLES = (
+    "aubc", "summary", "win_tie_loss", "improvement", "labels_needed", "calibration", "classes",
+    "groups", "class_balance", "selection", "tests", "assumptions", "kruskal_wallis", "welch_anova",
+    "games_howell", "verdicts", "verdict_lists", "paired_tasks", "paired_seeds", "penalty",
+    "friedman", "mean_ranks", "nemenyi", "bootstrap", "seeds_needed", "literature", "fingerprints",
+)  # fmt: skip
 EFFECT = {"badge": 30, "random": 0, "kcenter": 9, "entropy": -55}
 
 

@@ -83,7 +83,7 @@ def test_members_are_different_networks_and_come_again(problem, learned):
 
 
 def test_probabilities_of_a_committee_are_those_of_its_members(problem, learned):
-    found = pool_of(problem, learned).committee_probabilities
+    found = np.concatenate(list(pool_of(problem, learned).committee_blocks()), axis=1)
     assert found.shape == (3, 40, 4)
     for at, member in enumerate(learned.members):
         lone = pool_of(problem, learned)
@@ -102,7 +102,8 @@ def test_a_scorer_of_committees_wants_one(problem, learned):
 def test_a_score_of_a_committee_is_its_formula(name, problem, learned):
     pool = pool_of(problem, learned)
     found = catalogue.load(catalogue.STRATEGIES[name].scorer)(pool)
-    measure, p = name.removesuffix("_ensemble"), pool.committee_probabilities
+    p = np.concatenate(list(pool.committee_blocks()), axis=1)
+    measure = name.removesuffix("_ensemble")
     mean = measure in ("least_confidence", "margin", "entropy")
     wanted = [by_loop(measure, p[:, at].mean(0) if mean else p[:, at]) for at in range(40)]
     np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-14)

@@ -317,7 +317,7 @@ def test_any_file_name_will_do_and_can_be_shown(folder, name):
     assert len(read(folder).train_images) == 13
     path.write_bytes(b"x")
     message = refused(folder)
-    assert listing.shown(path) in message and message.isprintable()
+    assert listing.shown(path) in message and message.isprintable() and "  " not in message
     message.encode()
 
 

@@ -120,14 +120,7 @@ def games_howell(groups):
 
 def test_there_are_no_other_tables_than_these(written):
     names = {path.removeprefix("tables/")[:-4] for path in written if path.endswith(".csv")}
-    tested = {
-        "aubc", "summary", "win_tie_loss", "improvement", "labels_needed", "calibration", "classes",
-        "groups", "class_balance", "selection", "tests", "assumptions", "kruskal_wallis",
-        "welch_anova", "games_howell", "verdicts", "verdict_lists", "paired_tasks", "paired_seeds",
-        "penalty", "friedman", "mean_ranks", "nemenyi", "bootstrap", "seeds_needed", "literature",
-        "fingerprints", "curve",
-    }  # fmt: skip
-    assert names == tested
+    assert names == set(known.TABLES)
 
 
 def test_curve(read):

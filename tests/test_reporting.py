@@ -228,6 +228,17 @@ def test_numbers_of_a_study_by_hand(tmp_path):
     assert f"`{digest[:12]}`" in (tmp_path / "reports/report.md").read_text()
 
 
+def test_one_seed_leaves_gaps_in_the_curve_and_says_so_elsewhere(tmp_path):
+    """Plotting tools take an empty cell for a gap, a reader takes n/a."""
+    settings = make_settings(strategies=("random", "entropy"), seeds=(0,), rounds=2)
+    make_study(tmp_path, settings, correct=lambda s, k, n: 500 + 100 * n)
+    report(settings, tmp_path)
+    assert read(tmp_path, "curve.csv").iloc[0].tolist() == [
+        "digits", "random", "10", "0.500000", "", "", "", "1"]  # fmt: skip
+    row = read(tmp_path, "tables/summary.csv").iloc[0]
+    assert row[["aubc_mean", "aubc_std"]].tolist() == ["0.550000", "n/a"]
+
+
 def test_findings_name_what_is_better(tmp_path):
     settings = make_settings(strategies=("random", "good", "bad", "alike"), seeds=range(5))
     level = [600, 800, 400, 600]

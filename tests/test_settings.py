@@ -428,6 +428,8 @@ FOLDER = {"name": "folder", "root": "images"}
           "resnet18"}, "task.digits.model.name: model resnet18 needs images of 8 pixels or more"),
         ({"task__digits__augmentation": "crop", "task__digits__padding": 8},
          "task.digits.padding is 8, but images are 8x8"),
+        ({"task__digits__dataset": FOLDER | {"size": [28, 8]}, "task__digits__augmentation": "crop",
+          "task__digits__padding": 8}, "task.digits.padding is 8, but images are 28x8"),
         ({"task__digits__query_size": 1000}, "task.digits: 2 selections of 1000 are 2000, larger"),
         ({"strategies": ["kdpp"], "strategy__kdpp": {"rank": 4}}, "strategy.kdpp.rank is 4, but t"),
         ({"strategies": ["kdpp"], "strategy__kdpp": {"kernel": "linear"},
@@ -487,6 +489,30 @@ def test_what_is_at_a_bound_is_allowed(tmp_path, changes):
     settings.load(write_params(tmp_path, tree(**changes)))
 
 
+def test_defaults_by_value(tmp_path):
+    """What a file leaves out: a changed default would change studies in silence."""
+    study = tree(task__digits__model={"name": "small_cnn"}, task__digits__split={"initial": 12})
+    for key in ("device", "threads", "tuned", "report"):
+        del study[key]
+    found = settings.load(write_params(tmp_path, study))
+    task = found.task["digits"]
+    left_out = {key: getattr(task, key) for key in type(task).model_fields if key not in study[
+        "task"]["digits"]}  # fmt: skip
+    assert left_out == {
+        "momentum": 0, "nesterov": False, "weight_decay": 0, "milestones": (), "decay": 0.1,
+        "augmentation": "none", "padding": 4, "amp": False, "channels_last": False,
+    }  # fmt: skip
+    assert task.model.model_dump() == {
+        "name": "small_cnn", "dropout": 0, "stem": "3x3", "max_pool": False
+    }  # fmt: skip
+    assert task.split.model_dump() == {"initial": 12, "validation": 0, "balanced": False}
+    assert task.dataset.model_dump() == {
+        "name": "digits", "root": None, "download": True, "size": None, "channels": 3
+    }  # fmt: skip
+    assert found.report.model_dump() == {"margin": 0.005, "alpha": 0.05, "baseline": "random"}
+    assert (found.device, found.threads, found.tuned) == ("auto", 0, [])
+
+
 def test_reproducible_off_needs_no_quotes(tmp_path):
     """DVC reads `off` as a word, and so do we; YAML 1.1 would make it False."""
     path = write_params(tmp_path, tree(task__digits__amp=True, reproducible="off"))
@@ -521,6 +547,7 @@ def test_the_widths_of_embeddings_are_those_of_the_networks(name):
         ({"augmentation": "crop", "padding": 8}, "task.digits.padding is 8, but images are 8x8"),
         ({"query_size": 1430}, "task.digits.query_size is 1430, larger than the pool; allowed: up"),
         ({"split__initial": 1438}, "task.digits.split: initial 1438 + validation 5 is larger than"),
+        ({"split__initial": 1434}, "task.digits.split: initial 1434 + validation 5 is larger than"),
     ],
 )
 @pytest.mark.parametrize("stage", ["protocol", "split"])

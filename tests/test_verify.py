@@ -34,6 +34,7 @@ from sealed import (
 from sealed import edit as edit_json
 from study import DATA, DROP, REPO, rounds, write_chain, write_params
 
+from stages import ledger
 from stages.errors import UserError
 from stages.reporting.records import read_rounds
 from stages.verify import main, verify
@@ -213,6 +214,7 @@ def test_a_stray_file_in_a_run_is_named(root):
     stray = root / "splits/toy/random/seed-0/round-7.txt"
     shutil.copy(root / "splits/toy/random/seed-0/round-1.txt", stray)
     assert only_fault(root) == f"{stray}: not part of the sealed chain"
+    assert len(verify(root).fingerprints) == 3
 
 
 def test_a_stray_file_beside_the_shared_sets_is_named(root):
@@ -237,6 +239,18 @@ def test_a_run_under_another_task_is_named(root):
     shutil.move(root / "splits/toy/entropy", root / "splits/toys/entropy")
     faults = verify(root).faults
     assert len(faults) == 2 and all("toys" in fault for fault in faults)
+
+
+def test_a_run_that_starts_from_a_copy_is_named(root):
+    shutil.copytree(root / "splits/toy/seed-0", root / "splits/toy/seed-9")
+    folder = root / "splits/toy/random/seed-0"
+    edit(folder / "round-0.txt", "seed-0/initial.txt", "seed-9/initial.txt")
+    for name, after in (("0", "1"), ("1", "2"), ("2", "end")):
+        pinned = ledger.digest((folder / f"round-{name}.txt").read_bytes())
+        path = folder / f"round-{after}.txt"
+        path.write_text(re.sub("sha256:.*(?=\n# count)", f"sha256:{pinned}", path.read_text()))
+    said = f"{folder / 'round-0.txt'}: does not start from {root / 'splits/toy/seed-0/initial.txt'}"
+    assert said in verify(root).faults
 
 
 def test_shared_sets_in_a_wrong_folder_are_named(root):

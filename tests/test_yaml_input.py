@@ -97,6 +97,7 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" fo
         ("- " * 3000 + "x", "more than 32 levels in line 1"),
         ("{a: " * 3000, "more than 32 levels in line 1"),
         ("".join(f"{' ' * n}a:\n" for n in range(3000)), "more than 32 levels in line 33"),
+        (f"a: &a {'[' * 20}{']' * 20}\nb: {'[' * 20}*a{']' * 20}", "more than 32 levels in line 2"),
         ("a: &a [*a]", "alias *a in line 1 names nothing that stands before it"),
         ("a: &x 1\nb: &x {c: *x}", "alias *x in line 2 names nothing that stands before it"),
         ("a: *b", "alias *b in line 1 names nothing that stands before it"),

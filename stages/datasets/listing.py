@@ -77,7 +77,7 @@ def list_part(part: Path, seen: dict[tuple[int, int], Path]) -> Listing:
     if not names:
         raise UserError(f"{shown(part)}: no class folders; expected {part.name}/<class>/*")
     _check_names(part, names)
-    for name in sorted(names):
+    for name in names:
         listing.files[name] = _images(part / name, listing, seen)
     return listing
 
@@ -157,7 +157,7 @@ def _is_hidden(name: str) -> bool:
 def _check_names(part: Path, names: list[str]) -> None:
     """Class names go into files and tables, so they must be text, and differ anywhere."""
     known: dict[str, str] = {}
-    for name in sorted(names):
+    for name in names:
         if not name.isprintable():
             raise UserError(f"{shown(part / name)}: a class name must be printable text in UTF-8")
         other = known.setdefault(same_name(name), name)

@@ -123,7 +123,11 @@ class Pool:
     def dropout_probabilities(self, passes: int) -> np.ndarray:
         """The same of all candidates, shape (passes, N, C): 8 T N C bytes, 3.5 GB of 697,000
         candidates, 62 classes and 10 passes."""
-        return self._whole(self.dropout_blocks(passes), passes)
+        result, start = np.empty((passes, len(self.rows), self.classes)), 0
+        for block in self.dropout_blocks(passes):
+            result[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+        return result
 
     def committee_blocks(self) -> Iterator[np.ndarray]:
         """Class probabilities of each member of the committee of consecutive candidates, float64,
@@ -140,11 +144,6 @@ class Pool:
                 [self._chances(one, embed(one, self.batches, rows)) for one in self.members]
             )
 
-    @cached_property
-    def committee_probabilities(self) -> np.ndarray:
-        """The same of all candidates, shape (members, N, C)."""
-        return self._whole(self.committee_blocks(), len(self.members))
-
     def _embedded(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Blocks of the candidates, and their embeddings: kept ones where there are any."""
         known = vars(self).get("embeddings")
@@ -158,13 +157,6 @@ class Pool:
         self, network: Network, embeddings: np.ndarray, masks: np.random.Generator | None = None
     ) -> np.ndarray:
         return softmax(classify(network, embeddings, self.batches.compute, masks))
-
-    def _whole(self, blocks: Iterator[np.ndarray], passes: int) -> np.ndarray:
-        result, start = np.empty((passes, len(self.rows), self.classes)), 0
-        for block in blocks:
-            result[:, start : start + block.shape[1]] = block
-            start += block.shape[1]
-        return result
 
 
 def drawn(count: int, candidates: int, rng: np.random.Generator) -> np.ndarray:
