@@ -1,7 +1,8 @@
-"""Mend what a kill or a merge has left of DVC's own files: ``python -m stages.mend``.
+"""Mend what a kill or a merge has left of DVC's own files: ``python -m stages.mend [--remove]``.
 
 DVC writes dvc.lock and .dvc/tmp/rwlock in place, so a process that is killed in that moment leaves
-half a file, which no DVC reads any more. `make repro` mends both before it begins.
+half a file, which no DVC reads any more. `make repro` mends both before it begins. What
+params.yaml names no longer (runs, rounds, seeds, tasks) is listed; ``--remove`` deletes it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from stages import atwork, lockfile, rebuild
+from stages import atwork, leftover, lockfile, rebuild, settings
 from stages.errors import UserError, command_line
 from stages.files import LEFT_OVER, write_text
 from stages.lockfile import Entries
@@ -119,12 +120,30 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m stages.mend", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("."))
-    root = parser.parse_args(arguments).root
+    parser.add_argument("--remove", action="store_true", help="delete what params.yaml names not")
+    options = parser.parse_args(arguments)
+    root = options.root
     if others := atwork.at_work(root):
         raise UserError(f"{others[0]} is at work in this folder; wait for it, or end it")
     for line in mend(root):
         print(line)
     tidy(root)
+    if (root / "params.yaml").exists():
+        _tell_leftovers(root, options.remove)
+
+
+def _tell_leftovers(root: Path, remove: bool) -> None:
+    found = leftover.leftovers(settings.load(root / "params.yaml"), root)
+    for path in found:
+        print(path.relative_to(root).as_posix())
+    if not found:
+        return
+    amount = f"{len(found)} files and folders, {leftover.size(found) / 1e6:.1f} MB"
+    if remove:
+        leftover.remove(found)
+        print(f"removed {amount}, which params.yaml does not name; git has what was committed")
+    else:
+        print(f"params.yaml names none of these {amount}; --remove deletes them")
 
 
 if __name__ == "__main__":
