@@ -426,6 +426,14 @@ def test_leftover_runs_are_still_checked(study):
     named(study, "margin/seed-0/round-1.json: labeled is 12, its chain has 9")
 
 
+def test_records_of_a_damaged_chain_are_held_against_the_settings(study):
+    (study / "splits/toy/random/seed-0/round-1.txt").unlink()
+    assert only_fault(study).endswith("random/seed-0/round-1.txt: missing link")
+    assert verify(study).records == 20
+    edit_json(study / "reports/rounds/toy/random/seed-0/round-1.json", selected=2)
+    named(study, "random/seed-0/round-1.json: selected is 2, its chain has 3")
+
+
 def test_records_without_index_sets_are_told(study):
     write_run(study, "margin", 0)
     shutil.rmtree(study / "splits/toy/margin")
