@@ -57,6 +57,7 @@ class Child:
         code = 70
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             log = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(log, 1)
             os.dup2(log, 2)
@@ -75,9 +76,13 @@ class Child:
             return True
         if time.monotonic() - self.started < self.limit:
             return False
+        self.end()
+        return True
+
+    def end(self) -> None:
+        """End it and what it has started."""
         os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
-        return True
 
 
 class Chosen:

@@ -17,6 +17,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -68,13 +69,17 @@ class Trials:
     def run(self, mutants: list[Mutant]) -> list[tuple[Mutant, str]]:
         """Each fault with the test that failed, "" if none did."""
         waiting, running, found = list(mutants)[::-1], [], []
-        while waiting or running:
-            while waiting and self.free:
-                running.append(self._begin(waiting.pop()))
-            time.sleep(0.02)
-            for trial in [trial for trial in running if trial.child.done()]:
-                running.remove(trial)
-                found.append((trial.mutant, self._end(trial)))
+        try:
+            while waiting or running:
+                while waiting and self.free:
+                    running.append(self._begin(waiting.pop()))
+                time.sleep(0.02)
+                for trial in [trial for trial in running if trial.child.done()]:
+                    running.remove(trial)
+                    found.append((trial.mutant, self._end(trial)))
+        except KeyboardInterrupt:  # what is known so far is worth a table
+            for trial in running:
+                trial.child.end()
         return found
 
     def _begin(self, one: Mutant) -> Trial:
@@ -181,6 +186,7 @@ def main() -> None:
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "mutation", help="kept folder"
     )
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options.work.mkdir(parents=True, exist_ok=True)
     mutants = by_hand(HERE / "faults.yaml", ROOT) if options.faults else []
     mutants = [one for one in mutants if not options.rooms or room(one.file) in options.rooms]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import tempfile
 from functools import lru_cache
@@ -10,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+from study import write_chain
 
 TASKS = {"m": "mnist", "c": "cifar10"}
 STRATEGIES = ["badge", "random", "kcenter", "entropy"]
@@ -18,6 +21,8 @@ SEEDS = [3, 1, 4, 0, 7]  # in no order
 ALPHA, MARGIN = 0.1, 0.01  # not the defaults
 BUDGETS = {"m": [500, 2500, 4000, 10500], "c": [1000, 2000, 8000, 20000]}
 FULL = {"m": 60000, "c": 50000}
+TRAIN = {"m": [20000, 20000, 20000], "c": [17000, 17000, 16000]}
+DIGESTS = {task: hashlib.sha256(task.encode()).hexdigest() for task in TASKS}
 TESTED = 1000
 CLASSES = [400, 350, 250]
 GROUPS = {"plain": 700, "odd": 300}
@@ -26,6 +31,7 @@ TABLES = (
     "groups", "class_balance", "selection", "tests", "assumptions", "kruskal_wallis", "welch_anova",
     "games_howell", "verdicts", "verdict_lists", "paired_tasks", "paired_seeds", "penalty",
     "friedman", "mean_ranks", "nemenyi", "bootstrap", "seeds_needed", "literature", "fingerprints",
+    "overlap", "overlap_rounds",
 )  # fmt: skip
 EFFECT = {"badge": 30, "random": 0, "kcenter": 9, "entropy": -55}
 
@@ -67,9 +73,9 @@ def numbers() -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["task", "strategy", "seed", "round", "labeled", "correct"])
     table["accuracy"] = table["correct"] / TESTED
     table["ece"] = np.round(rng.uniform(0.01, 0.2, len(table)), 6)
-    table["nll"] = np.round(rng.uniform(0.2, 2, len(table)), 6)
-    for name in ("diversity", "uncertainty", "inconsistency"):
-        table[name] = np.round(rng.uniform(0, 3, len(table)), 6)
+    table["nll"] = np.round(rng.uniform(0.5, 2, len(table)), 6)
+    for name, most in (("diversity", 3), ("uncertainty", 0.6), ("inconsistency", 1)):
+        table[name] = np.round(rng.uniform(0, most, len(table)), 6)
     # What is right falls on the classes and groups unevenly, but sums to `correct`.
     shares = rng.dirichlet([8, 6, 4], len(table))
     table["per_class"] = [
@@ -81,8 +87,8 @@ def numbers() -> pd.DataFrame:
         for count, share in zip(table["correct"], rng.dirichlet([7, 3], len(table)), strict=True)
     ]
     table["labeled_per_class"] = [
-        spread_out(count, share, [count] * 3)
-        for count, share in zip(table["labeled"], rng.dirichlet([3, 2, 2], len(table)), strict=True)
+        spread_out(row.labeled, share, [min(row.labeled, most) for most in TRAIN[row.task]])
+        for row, share in zip(table.itertuples(), rng.dirichlet([3, 2, 2], len(table)), strict=True)
     ]
     return table
 
@@ -106,20 +112,25 @@ def full_numbers() -> dict[tuple[str, int], int]:
 
 
 def record(row) -> dict:
-    """The result file of one round."""
-    return {
+    """The result file of one round; the last one selects nothing."""
+    budgets = BUDGETS[row.task]
+    selected = budgets[row.round + 1] - row.labeled if row.labeled < budgets[-1] else 0
+    found = {
         "format": 1, "task": row.task, "strategy": row.strategy, "seed": int(row.seed),
         "round": int(row.round), "labeled": int(row.labeled), "test": TESTED,
         "correct": int(row.correct), "accuracy": round(row.correct / TESTED, 6),
-        "ece": row.ece, "nll": row.nll, "selected": 0,
+        "ece": row.ece, "nll": row.nll, "selected": int(selected),
         "per_class_test": CLASSES, "per_class_correct": row.per_class,
         "labeled_per_class": row.labeled_per_class,
         "groups": {
             name: {"test": GROUPS[name], "correct": right} | ({"mismatch": True} if at else {})
             for at, (name, right) in enumerate(zip(GROUPS, row.per_group, strict=True))
         },
-        "selection": {x: getattr(row, x) for x in ("diversity", "uncertainty", "inconsistency")},
     }  # fmt: skip
+    if selected:
+        measures = ("diversity", "uncertainty", "inconsistency")
+        found["selection"] = {name: getattr(row, name) for name in measures}
+    return found
 
 
 def put(path: Path, content) -> None:
@@ -129,12 +140,23 @@ def put(path: Path, content) -> None:
 
 
 def write(root: Path) -> None:
-    """All files of the study that the report reads, but index sets."""
+    """All files of the study that the report reads."""
     for row in numbers().itertuples(index=False):
         folder = root / f"reports/rounds/{row.task}/{row.strategy}/seed-{row.seed}"
         put(folder / f"round-{row.round}.json", record(row))
-        seal = root / f"splits/{row.task}/{row.strategy}/seed-{row.seed}/round-end.txt"
-        put(seal, f"{row.task} {row.strategy} {row.seed}\n")
+    for task, strategy, seed in itertools.product(TASKS, STRATEGIES, SEEDS):
+        budgets = BUDGETS[task]
+        write_chain(
+            root,
+            [list(range(*pair)) for pair in itertools.pairwise(budgets)],
+            validation=[],
+            initial=list(range(budgets[0])),
+            rows=FULL[task],
+            task=task,
+            strategy=strategy,
+            seed=seed,
+            data=f"{TASKS[task]} sha256:{DIGESTS[task]}",
+        )
     for (task, seed), correct in full_numbers().items():
         put(
             root / f"reports/rounds/{task}/seed-{seed}/full.json",
@@ -145,9 +167,9 @@ def write(root: Path) -> None:
     for task, name in TASKS.items():
         put(
             root / f"data/{task}/manifest.json",
-            {"name": name, "digest": f"digest of {task}", "source": f"source of {task}",
+            {"name": name, "digest": DIGESTS[task], "source": f"source of {task}",
              "license": f"license of {task}", "classes": ["x", "y", "z"], "train": FULL[task],
-             "test": TESTED},
+             "test": TESTED, "train_per_class": TRAIN[task], "test_per_class": CLASSES},
         )  # fmt: skip
 
 

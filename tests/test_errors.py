@@ -244,3 +244,9 @@ def test_every_early_stage_names_what_it_cannot_write(stage, study_copy, capsys,
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and f"error: {study_copy}" in said
     assert said.endswith("cannot be written: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_files_are_everybodys_to_read_and_not_a_temporary_files(tmp_path):
+    files.write_text(tmp_path / "x", "y")
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644

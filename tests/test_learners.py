@@ -243,6 +243,20 @@ def test_training_that_diverged_is_one_line(how):
         train(dataclasses.replace(given, task=steep))
 
 
+def test_a_single_weight_that_is_not_finite_is_training_that_diverged(monkeypatch):
+    adam = OPTIMIZERS["adam"]
+    step = adam.step
+
+    def overflow(self, gradients, rate):
+        step(self, gradients, rate)
+        with torch.no_grad():
+            self.parameters[-1][-1] = torch.inf
+
+    monkeypatch.setattr(adam, "step", overflow)
+    with pytest.raises(UserError, match="training diverged in round 0 of seed 0"):
+        train(problem(rows=8, batch_size=8, epochs=1))
+
+
 def test_more_training_goes_on_from_where_the_network_is():
     given = problem()
     network = fresh(given)

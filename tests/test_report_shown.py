@@ -331,7 +331,7 @@ def test_win_tie_loss_what_was_run_and_provenance(written):
     assert "**Seeds** (5): 3, 1, 4, 0, 7." in text
     rows = markdown_rows(section(text, "### Data"))[1]
     assert rows == [
-        [f"`{x}`", name, f"digest of {x}", f"source of {x}", f"license of {x}"]
+        [f"`{x}`", name, known.DIGESTS[x], f"source of {x}", f"license of {x}"]
         for x, name in TASKS.items()
     ]
     prints = csv("fingerprints").set_index(["task", "strategy", "seed"])["fingerprint"]

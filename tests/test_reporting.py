@@ -277,6 +277,8 @@ def test_missing_results_are_named_and_nothing_is_written(tmp_path):
         ({"accuracy": float("nan")}, "NaN"),
         ({"accuracy": True}, "fraction"),
         ({"labeled": 5}, "its chain has 20"),
+        ({"selected": 9}, "selected is 9, its chain has 10"),
+        ({"test": 900, "correct": 450, "accuracy": 0.5}, "manifest.json says 1000"),
     ],
 )
 def test_damaged_results_are_named(tmp_path, change, word):
@@ -288,6 +290,23 @@ def test_damaged_results_are_named(tmp_path, change, word):
         report(settings, tmp_path)
     assert "entropy/seed-1/round-1.json" in str(caught.value)
     assert outputs(tmp_path) == {}
+
+
+def test_a_record_of_all_rows_that_contradicts_the_data_is_named(tmp_path):
+    settings = make_settings()
+    make_study(tmp_path, settings)
+    path = tmp_path / "reports/rounds/digits/seed-1/full.json"
+    put(path, json.loads(path.read_text()) | {"labeled": 1400})
+    with pytest.raises(UserError, match="seed-1/full.json: labeled is 1400, its chain has 1437"):
+        report(settings, tmp_path)
+
+
+def test_a_chain_that_is_not_sound_ends_the_report(tmp_path):
+    settings = make_settings()
+    make_study(tmp_path, settings)
+    (tmp_path / "splits/digits/entropy/seed-1/round-1.txt").unlink()
+    with pytest.raises(UserError, match=r"entropy/seed-1/round-1\.txt: missing link"):
+        report(settings, tmp_path)
 
 
 def test_command_line(tmp_path, monkeypatch, capsys):

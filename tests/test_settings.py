@@ -479,6 +479,8 @@ def test_numbers_beyond_any_machine_and_contradictions_are_one_line(
         {"task__digits__padding": 4096},
         {"task__digits__milestones": [1, 10**6]},  # beyond the epochs it plays no part
         {"strategies": ["kdpp"], "strategy__kdpp": {"rank": 6}},
+        {"strategies": ["kdpp"], "strategy__kdpp": {"kernel": "linear"},
+         "task__digits__query_size": 128},
         {"strategies": ["n" * 64], "strategy": {"n" * 64: {"use": "random"}}},
         {"strategies": ["_"], "strategy": {"_": {"use": "random"}}},
         {"task__digits__dataset": FOLDER, "task__digits__query_size": 10**9},

@@ -431,6 +431,14 @@ def test_leftover_runs_are_still_checked(study):
     named(study, "margin/seed-0/round-1.json: labeled is 12, its chain has 9")
 
 
+def test_records_of_a_damaged_chain_are_held_against_the_settings(study):
+    (study / "splits/toy/random/seed-0/round-1.txt").unlink()
+    assert only_fault(study).endswith("random/seed-0/round-1.txt: missing link")
+    assert verify(study).records == 20
+    edit_json(study / "reports/rounds/toy/random/seed-0/round-1.json", selected=2)
+    named(study, "random/seed-0/round-1.json: selected is 2, its chain has 3")
+
+
 def test_records_without_index_sets_are_told(study):
     write_run(study, "margin", 0)
     shutil.rmtree(study / "splits/toy/margin")
@@ -567,6 +575,16 @@ def test_tuned_settings_that_contradict_are_named(study, key, value, said):
     named(study, "hybrid", said)
 
 
+def test_all_seeds_choose_the_tuned_settings_together(study):
+    for seed, counts in ((0, (4, 0)), (1, (2, 3))):
+        path = study / f"reports/tuned/toy/hybrid/seed-{seed}.json"
+        record = json.loads(path.read_text())
+        for candidate, count in zip(record["candidates"], counts, strict=True):
+            candidate["correct"] = count
+        put(path, record)
+    named(study, "hybrid/seed-0/round-0.txt: tuned says", 'gives {"beta": 0.1}')
+
+
 @pytest.mark.parametrize(("key", "value"), [("validation", 5), ("labeled", 9), ("seed", True)])
 def test_the_head_of_tuned_settings_is_checked(study, key, value):
     edit_json(study / "reports/tuned/toy/hybrid/seed-1.json", **{key: value})
@@ -655,6 +673,14 @@ def test_a_linked_folder_is_not_followed(study, tmp_path, top):
     named(study, f"{study / top}: is a link")
 
 
+def test_folders_in_each_other_are_not_walked_to_the_end(study):
+    path = str(study / "splits/toy")
+    for _ in range(30):
+        path += "/x"
+        os.mkdir(path)
+    assert "too many folders in each other" in only_fault(study)
+
+
 def test_long_lines_and_odd_names_are_cut_and_escaped(study, capsys):
     edit(study / "splits/toy/random/seed-0/round-1.txt", "\n7\n", "\n" + "7" * 500_000 + "\n")
     (study / "splits/toy/seed-0/\x1b[31m\nerror").write_text("")
@@ -737,7 +763,7 @@ def test_nothing_of_the_folder_is_imported_or_executed(study, tmp_path):
         ({"tasks": "toy"}, "tasks is 'toy'"),
         ({"strategies": ["random", "random"]}, "strategies: one stands there twice"),
         ({"strategies": ["nothing"]}, "strategies: 'nothing' is no name that is defined"),
-        ({"strategies": ["full"]}, "strategies: 'full' is no name"),
+        ({"strategies": ["full"], "strategy": {"full": {}}}, "strategies: 'full' is no name"),
         ({"seeds": []}, "seeds is []"),
         ({"seeds": [True]}, "seeds is [True]"),
         ({"seeds": [0, 0]}, "seeds: one stands there twice"),
