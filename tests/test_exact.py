@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -62,6 +63,24 @@ def test_the_order_of_a_product_makes_no_difference(terms, outputs, seed):
     one = exact._Product.apply(inputs, weight)
     other = exact._Product.apply(inputs[:, order].contiguous(), weight[:, order].contiguous())
     assert torch.equal(one, other)
+
+
+def on_grid(values, bits: int) -> list[Fraction]:
+    """Numbers below 1 in multiples of 2^-bits."""
+    return [Fraction(round(float(value) * 2**bits), 2**bits) for value in values]
+
+
+@pytest.mark.parametrize("terms", [3, 100, 1000])
+def test_sums_use_all_the_bits_that_no_order_can_round(terms):
+    """53 less log2 of the terms; one bit more, and a sum of the largest terms is rounded."""
+    values = 1 - 1e-3 * np.random.default_rng(terms).random((2, terms))
+    bits = 53 - math.ceil(math.log2(terms))
+    wanted = float(sum(on_grid(values[0], bits)))
+    assert exact.exact_sum(torch.from_numpy(values[0]), (0,)).item() == wanted
+    one, other = (on_grid(each, bits // 2) for each in values)
+    wanted = float(sum(a * b for a, b in zip(one, other, strict=True)))
+    found = exact.product(*(torch.from_numpy(each[None]) for each in values))
+    assert found.item() == wanted
 
 
 def test_an_ordinary_sum_does_depend_on_the_order():

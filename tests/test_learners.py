@@ -88,6 +88,10 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
             {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.05, "nesterov": True},
             lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=0.05, nesterov=True),
         ),
+        (
+            {"optimizer": "sgd", "weight_decay": 1.0},
+            lambda p: torch.optim.SGD(p, 0.1, weight_decay=1.0),
+        ),
         ({"optimizer": "adam"}, lambda p: torch.optim.Adam(p, 0.1)),
         (
             {"optimizer": "adam", "weight_decay": 0.05},
