@@ -13,6 +13,7 @@ from stages.errors import UserError, command_line
 from stages.files import write_atomically, write_text
 from stages.reporting import (
     charts,
+    coverage,
     gallery,
     latex,
     markdown,
@@ -50,6 +51,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     Raises:
         UserError: for missing or damaged result files.
     """
+    settings, said = coverage.covered(settings, root)
     rounds = records.read_rounds(settings, root)
     full = records.read_full(settings, root)
     fingerprints = records.read_fingerprints(settings, root)
@@ -81,7 +83,9 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     for name, kinds in pictures.items():
         outputs |= {f"figures/{name}.{kind}": data for kind, data in kinds.items()}
         outputs[f"plots/{name}.png"] = kinds["png"]  # what `dvc plots` shows without a network
-    outputs["report.md"] = markdown.page(made, fingerprints, manifests, settings, shown, captions)
+    outputs["report.md"] = markdown.page(
+        made, fingerprints, manifests, settings, shown, captions, said
+    )
     outputs["index.html"] = page.page(
         page.Material(
             tables=made,
@@ -93,6 +97,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
             balance=balance,
             overlap=squares,
             first=first,
+            coverage=said,
         ),
         settings,
     )

@@ -86,10 +86,14 @@ def write_chain(
     data: str = DATA,
     tuned: dict[str, Any] | None = None,
 ) -> list[ledger.Link]:
-    """A sealed chain: both shared files, round-0, one link for each selection, the seal."""
+    """A sealed chain: both shared files, round-0, a link for each selection, the seal. It pins the
+    records that lie there already."""
     shared, own = root / "splits" / task / f"seed-{seed}", root / "splits" / task / strategy
     common = {"data": data, "rows": rows, "task": task, "seed": seed}
     links: list[ledger.Link] = []
+    records = root / "reports/rounds" / task / strategy / f"seed-{seed}"
+    paths = [records / f"round-{n}.json" for n in range(len(selections) + 1)]
+    results = [ledger.digest(path.read_bytes()) for path in paths if path.exists()]
 
     def append(path: Path, name: int | str, by: str, indices: list[int], total: int) -> None:
         links.append(
@@ -101,6 +105,7 @@ def write_chain(
                 parent=links[-1] if links else None,
                 total=total,
                 tuned=tuned if name == 0 else None,
+                results=results if name == "end" else (),
                 **common,
             )
         )

@@ -164,7 +164,7 @@ def test_everything_is_written_twice_the_same(tmp_path):
     assert set(first) >= expected
     for name in set(first) - expected:
         assert re.fullmatch(
-            r"reports/(figures|tables)/[a-zA-Z0-9_-]+\.(svg|pdf|png|csv|tex|md)", name
+            r"reports/(figures|tables|plots)/[a-zA-Z0-9_-]+\.(svg|pdf|png|csv|tex|md)", name
         ), name
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path, elsewhere, ignore=shutil.ignore_patterns("elsewhere"))
@@ -254,12 +254,13 @@ def test_findings_name_what_is_better(tmp_path):
 def test_missing_results_are_named_and_nothing_is_written(tmp_path):
     settings = make_settings()
     make_study(tmp_path, settings)
-    for name in ("entropy/seed-1/round-2", "badge/seed-0/round-0"):
-        (tmp_path / f"reports/rounds/digits/{name}.json").unlink()
+    for path in tmp_path.glob("reports/rounds/digits/*/seed-*/round-2.json"):
+        path.unlink()
     with pytest.raises(UserError) as caught:
         report(settings, tmp_path)
-    assert "reports/rounds/digits/entropy/seed-1/round-2.json" in str(caught.value)
-    assert "2 of 27" in str(caught.value)
+    first = f"{settings.strategies[0]}/seed-{settings.seeds[0]}"
+    assert f"reports/rounds/digits/{first}/round-2.json" in str(caught.value)
+    assert "9 of 27" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert outputs(tmp_path) == {}
 

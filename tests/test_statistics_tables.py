@@ -227,5 +227,5 @@ def test_cost_is_relative_to_the_baseline(tmp_path):
     assert np.isnan(table.loc["entropy", "selection_ratio"])
     assert "| a | entropy | 4 |" in cost.report(settings, tmp_path)
     path.write_text("[1]")
-    with pytest.raises(UserError, match="seconds-1.json: not seconds"):
+    with pytest.raises(UserError, match="seconds-1.json: not a JSON object"):
         cost.report(settings, tmp_path)

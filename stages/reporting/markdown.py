@@ -1,5 +1,6 @@
 """The report as one page of Markdown."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import pandas as pd
@@ -321,6 +322,7 @@ def page(
     settings,
     shown: dict[str, Shown],
     captions: dict[str, str],
+    coverage: Sequence[str] = (),
 ) -> str:
     """The whole report.
 
@@ -331,6 +333,7 @@ def page(
         settings: with `tasks`, `strategies`, `seeds`, `rounds`, `report`, `reproducible`, `task`.
         shown: the tables as they are shown.
         captions: name -> title of every figure.
+        coverage: as of `coverage.covered`.
 
     Returns:
         Markdown text; links are relative to `reports/`.
@@ -339,6 +342,7 @@ def page(
     blocks = [
         "# Active-learning report",
         "With curves to switch on and off and tables to sort: [index.html](index.html).",
+        *coverage,
         "## Main findings",
         main_findings(tables, settings),
         "## What was run",

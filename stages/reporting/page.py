@@ -51,8 +51,9 @@ def _findings(material: Material, settings) -> str:
     # A paragraph for each task.
     found = re.sub(r" (?=(?:On|Over all) )", "\n\n", main_findings(material.tables, settings))
     cautions = "".join(f"<li>{html.inline(note)}</li>" for note in notes)
+    left_out = "".join(f"<p>{html.inline(line)}</p>\n" for line in material.coverage)
     return (
-        '<section id="findings"><h2>Main findings</h2>\n<div class="findings">'
+        f'<section id="findings">{left_out}<h2>Main findings</h2>\n<div class="findings">'
         f"{html.blocks(found)}</div>\n"
         + (f"<h3>Cautions</h3><ul>{cautions}</ul>\n" if notes else "")
         + "</section>"

@@ -32,6 +32,7 @@ class Material:
         balance: task -> rows with strategy, labeled, value; empty where unknown.
         overlap: task -> square of strategies; empty where unknown.
         first: as of `charts.read_first_selected`.
+        coverage: as of `coverage.covered`.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -43,6 +44,7 @@ class Material:
     balance: dict[str, pd.DataFrame] = field(default_factory=dict)
     overlap: dict[str, np.ndarray] = field(default_factory=dict)
     first: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
+    coverage: list[str] = field(default_factory=list)
 
 
 def _uri(kind: str, content: bytes) -> str:
