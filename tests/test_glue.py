@@ -7,6 +7,7 @@ float64, dropout masks are drawn again, and each name of the catalogue has its f
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from stages.compute import configure
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.randomness import Purpose, generator
+from stages.scorers import gcn
+from stages.scorers.discriminator import Training, discriminator_score
 from stages.scorers.pool import Pool
 from stages.settings import Model
 
@@ -314,3 +317,100 @@ def test_what_is_given_goes_before_the_default(name):
         if isinstance(value, float) and value < 1 and key not in entry.most:
             assert catalogue.complete(name, entry, {key: value / 2})[key] == value / 2
     assert catalogue.complete(name, entry, {"candidates": 77})["candidates"] == 77
+
+
+# scorers with a model or an attack of their own: every setting is the one that was given
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        Training(2, 7, 0.01, 0.5),
+        Training(3, 7, 0.01, 0.5),
+        Training(2, 9, 0.01, 0.5),
+        Training(2, 7, 0.03, 0.5),
+        Training(2, 7, 0.01, 0.0),
+    ],
+)
+def test_a_hybrid_trains_its_discriminator_as_it_says(training, pool):
+    found = given(
+        "hybrid",
+        pool,
+        diversity="discriminator",
+        combination="diversity",
+        space="embedding",
+        discriminator_epochs=training.epochs,
+        discriminator_batch_size=training.batch_size,
+        discriminator_learning_rate=training.learning_rate,
+        discriminator_dropout=training.dropout,
+    ).diversity
+    compute, draws = pool.batches.compute, Purpose.HYBRID_DISCRIMINATOR
+
+    def score(other: Training) -> np.ndarray:
+        own, labeled = pool.embeddings, pool.labeled_embeddings
+        return discriminator_score(own, labeled, other, compute, generator(7, draws, ROUND))
+
+    assert (found == score(training)).all()
+    for field, value in vars(training).items():
+        if field != "weight_decay":
+            assert (found != score(replace(training, **{field: value + 1 if value else 0.3}))).any()
+
+
+def test_core_gcn_has_the_first_layer_of_drawn_candidates_and_of_the_labeled_set(pool):
+    settings = {"subset": 10, "hidden": 6, "epochs": 3}
+    drawn, own, labeled = given("core_gcn", pool, **settings)
+    others = {"dropout": 0.3, "learning_rate": 0.001, "weight_decay": 0.0005, "loss_weight": 1.2}
+    trained = gcn.train(pool, **settings, **others)
+    assert (drawn == trained.drawn).all() and len(drawn) == 10
+    assert (own == trained.hidden[:10]).all() and (labeled == trained.hidden[10:]).all()
+    assert own.shape == (10, 6) and labeled.shape == (L, 6)
+
+
+def test_a_node_is_where_its_image_is(pool):
+    """A candidate that copies a labeled image has its features, layer by layer."""
+    pool.rows = np.sort(np.concatenate([ROWS, LABELED[:1]]))
+    vars(pool).pop("embeddings", None)
+    drawn, own, labeled = given("core_gcn", pool, subset=0, epochs=1)
+    copy = own[np.searchsorted(pool.rows, LABELED[0])]
+    distances = np.abs(labeled - copy).max(1)
+    assert distances.argmin() == 0 and distances[0] < 1e-3 < np.sort(distances)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("uncertain_gcn", {"dropout": 0.9}),
+        ("uncertain_gcn", {"hidden": 9}),
+        ("uncertain_gcn", {"epochs": 4}),
+        ("uncertain_gcn", {"learning_rate": 0.03}),
+        ("uncertain_gcn", {"weight_decay": 0.5}),
+        ("uncertain_gcn", {"loss_weight": 3.0}),
+        ("uncertain_gcn", {"margin": 0.7}),
+        ("uncertain_gcn", {"rule": "farthest"}),
+        ("uncertain_gcn", {"subset": 5}),
+        ("dal", {"mini_queries": 1}),
+        ("dal", {"ratio": 1}),
+        ("dal", {"epochs": 3}),
+        ("dal", {"batch_size": 3}),
+        ("dal", {"learning_rate": 0.01}),
+        ("dal", {"accuracy": 0.05}),
+        ("adversarial_bim", {"step": 0.2}),
+        ("adversarial_bim", {"iterations": 1}),
+        ("deepfool", {"iterations": 1}),
+        ("deepfool", {"overshoot": 0.9}),
+        ("deepfool", {"top_classes": 2}),
+        ("mcadl", {"alpha": 0.1}),
+        ("mcadl", {"beta": 0.1}),
+        ("mcadl", {"neighbours": 1}),
+        ("mcadl", {"features": "embedding"}),
+        ("mcadl", {"uncertainty": "leading"}),
+    ],
+)
+def test_every_setting_of_a_scorer_makes_a_difference(name, changes, pool):
+    short = {
+        "uncertain_gcn": {"epochs": 5, "hidden": 8, "subset": 20, "learning_rate": 0.01},
+        "dal": {"epochs": 6, "mini_queries": 3, "ratio": 2, "batch_size": 8, "accuracy": 1.0},
+    }.get(name, {})
+    found = [given(name, pool, **short), given(name, pool, **{**short, **changes})]
+    one, other = (getattr(scored, "scores", scored) for scored in found)
+    assert np.abs(one - other).max() > 1e-6
