@@ -309,3 +309,16 @@ def test_candidates_of_a_consulted_strategy_must_hold_a_query(few, tmp_path):
         "strategy.albl.over (few_candidates:few): candidates is 20, but task.digits.query_size is "
         "21; allowed: 0, or 21 or more"
     )
+
+
+def test_queries_follow_the_weights_that_were_learned():
+    """A strategy that weighs next to nothing is followed as seldom as it must be."""
+    learned = Bandit.of(Bandit.fresh(2, 6).arrays() | {"albl_log_weights": np.array([-20.0, 0.0])})
+    counts = np.zeros(6)
+    for seed in range(1500):
+        chosen = follow_advice(advised(bandit=learned, horizon=5000), 1, rng(seed))
+        counts[chosen.positions[0]] += 1
+    shares = shares_of(np.array([-20.0, 0.0]), 5000)
+    assert shares[0] < 0.01
+    np.testing.assert_allclose(chosen.carry["albl_shares"], shares)
+    assert counts[[1, 3]].sum() > 0.97 * counts.sum()

@@ -25,7 +25,8 @@ from stages.randomness import Purpose, generator
 from stages.scorers import gcn
 from stages.scorers.discriminator import Training, discriminator_score
 from stages.scorers.pool import Pool
-from stages.settings import Model
+from stages.scorers.properties import properties
+from stages.settings import Model, Task
 
 N, L, CLASSES, PASSES, RATE, ROUND = 25, 9, 4, 5, 0.4, 2
 MEAN, STD = 0.4, 0.25
@@ -78,9 +79,10 @@ def pool(request) -> Pool:
 
 
 def embedded(rows: np.ndarray, which: int = 0) -> np.ndarray:
-    """small_cnn's 128 units, written out."""
+    """small_cnn's 128 units, written out, of some rows or of images."""
+    images = IMAGES[rows] if rows.ndim == 1 else rows
     weights = {name: value.double() for name, value in NETWORKS[which].state_dict().items()}
-    values = (torch.from_numpy(IMAGES[rows]).double() / 255 - MEAN) / STD
+    values = (torch.from_numpy(images).double() / 255 - MEAN) / STD
     for layer in (0, 3):
         kernel, bias = weights[f"body.{layer}.weight"], weights[f"body.{layer}.bias"]
         values = F.max_pool2d(F.conv2d(values, kernel, bias, padding=1).clamp(min=0), 2)
@@ -414,3 +416,35 @@ def test_every_setting_of_a_scorer_makes_a_difference(name, changes, pool):
     found = [given(name, pool, **short), given(name, pool, **{**short, **changes})]
     one, other = (getattr(scored, "scores", scored) for scored in found)
     assert np.abs(one - other).max() > 1e-6
+
+
+def test_properties_are_of_the_selected_images(pool):
+    """Li et al. 2022, Figure 2: of the rows at these positions, against all pairs and formulas."""
+    positions = np.array([20, 3, 11, 7])
+    task = Task.model_validate(
+        {
+            "dataset": {"name": "digits"},
+            "split": {"initial": 1},
+            "query_size": 4,
+            "model": {"name": "small_cnn"},
+            "epochs": 1,
+            "batch_size": 1,
+            "optimizer": "adam",
+            "learning_rate": 0.1,
+            "augmentation": "crop",
+            "padding": 2,
+        }
+    )
+    found = properties(pool, positions, task)
+    rows = ROWS[positions]
+    apart = [np.linalg.norm(X[a] - X[b]) for a in positions for b in positions if a != b]
+    assert found["diversity"] == pytest.approx(np.mean(apart), abs=1e-4)
+    assert found["uncertainty"] == pytest.approx((1 - P[positions].max(1)).mean(), abs=1e-4)
+    draws = generator(7, Purpose.INSPECT, ROUND).integers(0, 5, (2, 4))
+    cropped = np.zeros((4, 1, 8, 8), np.uint8)
+    for at, (down, right) in enumerate(draws.T):
+        padded = np.pad(IMAGES[rows[at], 0], 2)
+        cropped[at, 0] = padded[down : down + 8, right : right + 8]
+    changed = softmax(logits(cropped), axis=1)
+    wanted = np.abs(P[positions] - changed).sum(1).mean() / 2
+    assert wanted > 0.01 and found["inconsistency"] == pytest.approx(wanted, abs=1e-4)

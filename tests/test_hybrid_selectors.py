@@ -410,3 +410,11 @@ def test_too_much_memory_is_said_before_computing():
         bait.check_memory(100_000, 100, 512, 4.0)
     bait.check_memory(100_000, 1, 512, 4.0)
     bait.check_memory(59_000, 10, 84, 4.0)
+
+
+def test_diverse_minibatch_weighs_by_informativeness():
+    """Of points on a line the one nearest to their mean, once each counts as much as it tells."""
+    line = np.array([[0.0], [1.0], [2.0], [3.0], [10.0]])  # alike, their mean is 3.2
+    for weights, wanted in (([1, 1, 1, 1, 1], 3), ([0.01, 0.01, 0.01, 0.01, 1], 4)):
+        scored = (line, np.array(weights, float))
+        assert diverse.weighted_kmeans(scored, 1, rng(), 10.0, 20).tolist() == [wanted]

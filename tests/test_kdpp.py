@@ -130,3 +130,11 @@ def test_blocks_change_nothing(monkeypatch):
     monkeypatch.setattr("stages.selectors.distances.CELLS", 12500)
     assert len(list(pieces(200, 1024))) > 10
     assert (kdpp.sample(x, 20, rng()) == whole).all()
+
+
+def test_gamma_says_how_near_is_alike():
+    """Two pairs of neighbours: never both of a pair, or, where nothing is alike, one time in 3."""
+    line = np.array([[0.0], [0.01], [5.0], [5.01]])
+    for gamma, low, high in ((1.0, 0.0, 0.02), (1e6, 0.2, 0.5)):
+        draws = [kdpp.sample(line, 2, rng(seed), gamma=gamma) // 2 for seed in range(200)]
+        assert low <= np.mean([one == other for one, other in draws]) <= high

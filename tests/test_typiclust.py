@@ -162,3 +162,19 @@ def test_probcover_on_a_subset():
     assert len(set(picks.tolist())) == 9
     with pytest.raises(UserError, match="subset is 5, but 9 are to be taken"):
         probcover.covering((pool, pool[:2], 3), 9, rng(), subset=5)
+
+
+@pytest.mark.parametrize("purity", [0.3, 0.7, 0.95, 1.0])
+def test_probcover_takes_its_radius_at_the_purity_that_is_given(purity):
+    pool, labeled = rng(1).normal(size=(60, 4)), rng(2).normal(size=(5, 4))
+    order = rng(4)
+    points = Points.of(unit_rows(pool[order.permutation(60)], labeled, dtype=np.float32))
+    _, labels = kmeans(points, 3, order, 20)
+    found = {}
+    for one in (0.3, 0.7, 0.95, 1.0):
+        radius = np.sqrt(probcover.purest_radius(points, labels, one)) / points.frame.scale
+        by_radius = probcover.covering((pool, labeled, 3), 9, rng(4), radius * (1 - 1e-9))
+        found[one] = by_radius.tolist()
+    assert len({tuple(picks) for picks in found.values()}) > 2
+    picks = probcover.covering((pool, labeled, 3), 9, rng(4), purity=purity)
+    assert picks.tolist() == found[purity]
