@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from study import DATA, DROP, rounds, write_chain, write_params
-
-from stages import ledger
+from study import DATA, DROP, reseal, rounds, write_chain, write_params
 
 ROWS, CLASSES, TEST, QUERY, ROUNDS = 60, 3, 30, 3, 3
 INITIAL, VALIDATION = [0, 1, 2, 3, 4, 5], [50, 51, 52, 53]
@@ -124,28 +122,7 @@ def write_run(root: Path, strategy: str, seed: int, **changes: Any) -> None:
         path = root / f"reports/rounds/toy/{strategy}/seed-{seed}/round-{n}.json"
         put(path, record(strategy, seed, n, labeled, len(chosen)))
         labeled = labeled + chosen
-    seal(root, strategy, seed)
-
-
-def seal(root: Path, strategy: str, seed: int) -> None:
-    """Write a run's seal anew, with the records as they lie there."""
-    folder = root / f"splits/toy/{strategy}/seed-{seed}"
-    old = ledger.read(folder / "round-end.txt")
-    before = ledger.read(folder / old.header["parent"].split()[0])
-    paths = (root / f"reports/rounds/toy/{strategy}/seed-{seed}").glob("round-*.json")
-    ledger.write(
-        old.path,
-        old.indices,
-        data=old.header["data"],
-        rows=int(old.header["rows"]),
-        task="toy",
-        strategy=strategy,
-        seed=seed,
-        round_n="end",
-        parent=before,
-        total=old.total,
-        results=[ledger.digest(path.read_bytes()) for path in sorted(paths)],
-    )
+    reseal(root)
 
 
 def write_study(root: Path) -> Path:

@@ -120,6 +120,29 @@ def write_chain(
     return links
 
 
+def reseal(root: Path) -> None:
+    """Write every seal anew, with the records as they lie there now."""
+    for path in root.glob("splits/*/*/seed-*/round-end.txt"):
+        seal = ledger.read(path)
+        said = seal.header
+        records = root / "reports/rounds" / said["task"] / said["strategy"] / path.parent.name
+        count = len(list(path.parent.glob("round-*.txt"))) - 1
+        paths = [records / f"round-{n}.json" for n in range(count)]
+        ledger.write(
+            path,
+            seal.indices,
+            data=said["data"],
+            rows=int(said["rows"]),
+            task=said["task"],
+            strategy=said["strategy"],
+            seed=int(said["seed"]),
+            round_n="end",
+            parent=ledger.read(path.parent / said["parent"].split()[0]),
+            total=seal.total,
+            results=[ledger.digest(one.read_bytes()) for one in paths if one.exists()],
+        )
+
+
 def grow(study: Any, root: Path, task: str, strategy: str, seed: int) -> None:
     """Run a chain from start to seal, without DVC."""
     from stages.layout import Layout

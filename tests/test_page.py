@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 from PIL import Image
+from study import reseal
 from test_reporting import make_settings, make_study, put
 
 from stages.errors import UserError
@@ -50,6 +51,7 @@ def study(tmp_path_factory):
     settings = make_settings(tasks=("digits", "other"), strategies=STRATEGIES)
     make_study(root, settings)
     with_images(root, settings)
+    reseal(root)
     report(settings, root)
     return root, settings
 

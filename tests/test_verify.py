@@ -27,12 +27,11 @@ from sealed import (
     VALIDATION,
     params,
     put,
-    seal,
     write_run,
     write_study,
 )
 from sealed import edit as edit_json
-from study import DATA, DROP, REPO, rounds, write_chain, write_params
+from study import DATA, DROP, REPO, reseal, rounds, write_chain, write_params
 
 from stages import ledger
 from stages.errors import UserError
@@ -376,7 +375,7 @@ def test_a_shortened_chain_that_is_sealed_anew_is_named(study):
         study, [[6, 7, 8]], rows=ROWS, validation=VALIDATION, initial=INITIAL, strategy="random"
     )
     (study / "reports/rounds/toy/random/seed-0/round-2.json").unlink()
-    seal(study, "random", 0)
+    reseal(study)
     faults = named(study, "random/seed-0/round-end.txt: the run has 2 rounds", "asks for 3")
     assert any("random/seed-0/round-2.json: missing" in fault for fault in faults)
     assert "toy/random/seed-0" not in verify(study).fingerprints
@@ -505,7 +504,7 @@ def test_no_records_at_all_are_one_line(study):
 )
 def test_a_record_that_contradicts_is_named(study, n, changes, said):
     edit_json(study / f"reports/rounds/toy/random/seed-0/round-{n}.json", **changes)
-    seal(study, "random", 0)
+    reseal(study)
     named(study, f"random/seed-0/round-{n}.json: ", said)
 
 
@@ -513,11 +512,11 @@ def test_without_labels_classes_must_still_grow(study):
     (study / "data/toy/train_labels.npy").unlink()
     folder = study / "reports/rounds/toy/random/seed-0"
     edit_json(folder / "round-1.json", labeled_per_class=[1, 4, 4])
-    seal(study, "random", 0)
+    reseal(study)
     named(study, "round-1.json: labeled_per_class is below that of the round before")
     edit_json(folder / "round-1.json", labeled_per_class=[3, 3, 3])
     edit_json(folder / "round-0.json", labeled_per_class=[1, 2, 3])
-    seal(study, "random", 0)
+    reseal(study)
     assert "labeled_per_class is not that of" in only_fault(study)
 
 
