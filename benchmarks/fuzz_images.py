@@ -107,8 +107,9 @@ def _fault(case: Case, data: Path, code: int, out: str, err: str) -> str:
     """What is wrong with an outcome; nothing: an empty string."""
     there = {path.name for path in data.parent.rglob("*") if path.is_file()}
     if code:
-        if code != 1 or out or err.count("\n") != 1 or not err.startswith("error: "):
-            return f"not one line with exit code 1: {code} {out!r} {err!r}"
+        lines = err.splitlines()
+        if code != 1 or out or not lines or not all(one.startswith("error: ") for one in lines):
+            return f"not a line for each fault with exit code 1: {code} {out!r} {err!r}"
         if case.blamed and shown(case.blamed) not in err:
             return f"does not name {shown(case.blamed)}: {err!r}"
         if there:

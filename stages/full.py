@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
+    study.check_names(options.task, seed=options.seed)
     recipes.check_stage(Layout(options.root), "full")
     protocol.check(study, options.root, options.task)
     full(study, options.root, options.task, options.seed)

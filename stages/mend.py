@@ -133,7 +133,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _tell_leftovers(root: Path, remove: bool) -> None:
-    found = leftover.leftovers(settings.load(root / "params.yaml"), root)
+    try:
+        study = settings.load(root / "params.yaml")
+    except UserError:
+        if remove:
+            raise
+        print("params.yaml has faults, so what it names no longer is not listed")
+        return
+    found = leftover.leftovers(study, root)
     for path in found:
         print(path.relative_to(root).as_posix())
     if not found:

@@ -71,14 +71,18 @@ def run_round(
     Raises:
         UserError: bad settings, a damaged chain, missing files, or training that diverged.
     """
-    study = run.study
-    study.check_names(run.task, run.strategy, run.seed)
-    if not any(item.n == n and item.next == following for item in study.rounds):
-        raise UserError(f"round {n} with next {following} is not in params.yaml's rounds")
+    check_asked(run, n, following)
     lock = run.layout.lock(run.task, run.strategy, run.seed)
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):  # a round whose dvc was killed may still be writing
         _locked(run, n, following, last_check or (lambda: None))
+
+
+def check_asked(run: Run, n: int, following: int | str) -> None:
+    """Raise unless params.yaml names this run and this round."""
+    run.study.check_names(run.task, run.strategy, run.seed)
+    if not any(item.n == n and item.next == following for item in run.study.rounds):
+        raise UserError(f"round {n} with next {following} is not in params.yaml's rounds")
 
 
 def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], None]) -> None:
@@ -318,6 +322,7 @@ def main(arguments: list[str] | None = None) -> None:
     number = options.next.isdecimal() and len(options.next) < 10
     following = int(options.next) if number else options.next
     run = Run(study, Layout(options.root), options.task, options.strategy, options.seed)
+    check_asked(run, options.round, following)
     before = frozenset(sys.modules)
     recipes.check(study, run.layout, run.strategy)
     protocol.check(study, options.root, run.task)

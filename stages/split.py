@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import ledger, recipes, settings
+from stages import ledger, settings
 from stages.datasets.prepared import Prepared
 from stages.errors import command_line
 from stages.layout import Layout
@@ -84,7 +84,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
-    recipes.check_stage(Layout(options.root), "split")
     split(study, options.root, options.task, options.seed)
 
 

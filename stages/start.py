@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import carry, ledger, machine, recipes, settings, tuning
+from stages import carry, ledger, machine, settings, tuning
 from stages.errors import command_line
 from stages.layout import Layout
 
@@ -51,7 +51,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
-    recipes.check_stage(Layout(options.root), "start")
     start(study, options.root, options.task, options.strategy, options.seed)
 
 

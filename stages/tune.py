@@ -132,18 +132,23 @@ class Tuning:
         return problem, learner(problem)
 
 
-def tune(study: settings.Settings, root: Path, task: str, strategy: str, seed: int) -> None:
-    """Try all candidates on one seed and write reports/tuned/<task>/<strategy>/seed-<k>.json.
-
-    Raises:
-        UserError: the strategy is not tuned, bad settings, or missing files.
-    """
+def check_tuned(study: settings.Settings, task: str, strategy: str, seed: int) -> None:
+    """Raise unless params.yaml names this task, strategy and seed, and tunes the strategy."""
     study.check_names(task, strategy, seed)
     if strategy not in study.tuned:
         raise UserError(
             f"strategy {strategy!r} is not in params.yaml's tuned; "
             f"allowed: {', '.join(study.tuned) or 'none'}"
         )
+
+
+def tune(study: settings.Settings, root: Path, task: str, strategy: str, seed: int) -> None:
+    """Try all candidates on one seed and write reports/tuned/<task>/<strategy>/seed-<k>.json.
+
+    Raises:
+        UserError: the strategy is not tuned, bad settings, or missing files.
+    """
+    check_tuned(study, task, strategy, seed)
     layout = Layout(root)
     tuning = Tuning(Run(study, layout, task, strategy, seed))
     candidates = tuning.measure()
@@ -171,6 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
     study = settings.load(options.root / "params.yaml")
+    check_tuned(study, options.task, options.strategy, options.seed)
     recipes.check(study, Layout(options.root), options.strategy)
     protocol.check(study, options.root, options.task)
     tune(study, options.root, options.task, options.strategy, options.seed)

@@ -81,10 +81,11 @@ def test_a_stream_is_that_of_numpys_seed_sequence(name):
 
 
 COMMON = {"INITIALISATION", "BATCHES", "AUGMENTATION", "DROPOUT", "SELECT", "INSPECT"}
+COMMON |= {"CANDIDATES"}  # made in every round, drawn from where candidates are few
 DRAWS = [
     ("random", {}, set()),
     ("entropy", {}, set()),
-    ("entropy", {"candidates": 50}, {"CANDIDATES"}),
+    ("entropy", {"candidates": 50}, set()),
     ("bald", {"passes": 2}, {"MC_DROPOUT"}),
     ("entropy_ensemble", {"members": 2}, set()),
     ("batchbald", {"passes": 2, "samples": 50}, {"MC_DROPOUT"}),

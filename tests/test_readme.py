@@ -82,6 +82,8 @@ def test_dvc_reads_the_example(study: Path) -> None:
         source = REPO / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, study / name)
     dvc = [sys.executable, "-m", "dvc"]
+    for name in ("reports/tuned", "data/code"):
+        shutil.copytree(REPO / name, study / name)
     subprocess.run([*dvc, "init", "--no-scm", "-q"], cwd=study, check=True)
     done = subprocess.run(
         [*dvc, "stage", "list", "--name-only"],
@@ -91,5 +93,5 @@ def test_dvc_reads_the_example(study: Path) -> None:
         text=True,
     )
     stages = done.stdout.split()
-    assert len(stages) == 1 + 1 + 3 + 9 + 27 + 3 + 1
+    assert len(stages) == 1 + 1 + 1 + 3 + 9 + 27 + 3 + 1
     assert "round@mine-badge-2-round2" in stages

@@ -798,7 +798,10 @@ def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study,
     manifest = json.loads((root / "data/digits/manifest.json").read_text())
     assert written["data"] == f"digits sha256:{manifest['digest']}"
     assert set(settings.Task.model_fields) - {"dataset"} < set(written)
-    assert {"reproducible", "device", "threads"} < set(written)
+    assert {"reproducible", "device"} < set(written) and "threads" not in written
+    protocol(study.model_copy(update={"reproducible": "machine"}), root, "digits")
+    written = json.loads((root / "data/digits/protocol.json").read_text())
+    assert written["threads"] == 1  # where they can change a result
     assert "dataset" not in written
 
 

@@ -132,7 +132,6 @@ def test_a_protocol_says_each_setting_by_value(study_copy):
         "data": f"digits sha256:{manifest['digest']}",
         "reproducible": "portable",
         "device": "cpu",
-        "threads": 1,
         "split": {"initial": 12, "validation": 5, "balanced": False},
         "query_size": 6,
         "model": {"name": "small_cnn", "dropout": 0.3, "stem": "3x3", "max_pool": False},
