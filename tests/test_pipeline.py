@@ -137,6 +137,7 @@ def test_everything_runs_from_nothing(finished):
             "start@digits-random-0",
             "start@digits-entropy-0",
             "full@digits-0",
+            "recipes",
             "report",
             *(f"round@digits-{name}-0-round{n}" for name in ("random", "entropy") for n in (0, 1)),
         ]
@@ -263,6 +264,7 @@ def test_a_new_strategy_runs_alone(repository):
     before = contents(repository, "splits")
     said = dvc(repository, "exp", "run", "-S", "strategies=[random,entropy,margin]")
     assert ran(said) == [
+        "recipes",
         "report",
         "round@digits-margin-0-round0",
         "round@digits-margin-0-round1",
@@ -278,6 +280,7 @@ def test_a_changed_setting_runs_what_depends_on_it(repository):
     assert ran(said) == [
         "full@digits-0",
         "protocol@digits",
+        "recipes",
         "report",
         "round@digits-random-0-round0",
         "round@digits-random-0-round1",

@@ -367,6 +367,7 @@ def test_a_tuned_strategy_from_nothing_and_a_changed_tuning(tmp_path):
     assert {name for name in names if "random" not in name} == {
         *(f"{stage}@digits-mixed-{seed}" for stage in ("tune", "start") for seed in (0, 1)),
         *(f"round@digits-mixed-{seed}-round{n}" for seed in (0, 1) for n in (0, 1)),
+        "recipes",
         "report",
     }
     assert not [name for name in names if name.startswith("round@digits-random")]
