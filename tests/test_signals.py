@@ -139,6 +139,7 @@ def fake_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_growing_ends_its_children_and_theirs(fake_dvc: Path) -> None:
     files = [fake_dvc / "a", fake_dvc / "b"]
+    before = {child.pid for child in psutil.Process().children()}  # of other tests
     came: list[int] = []
 
     def later() -> None:
@@ -154,7 +155,8 @@ def test_growing_ends_its_children_and_theirs(fake_dvc: Path) -> None:
     assert ended.value.code == 143
     for path in files:
         assert not _runs(int(path.read_text()))
-    assert all(not _runs(child.pid) for child in psutil.Process().children())
+    now = {child.pid for child in psutil.Process().children()}
+    assert not [pid for pid in now - before if _runs(pid)]
 
 
 def _runs(pid: int) -> bool:
