@@ -322,3 +322,15 @@ def test_queries_follow_the_weights_that_were_learned():
     assert shares[0] < 0.01
     np.testing.assert_allclose(chosen.carry["albl_shares"], shares)
     assert counts[[1, 3]].sum() > 0.97 * counts.sum()
+
+
+def test_a_consulted_strategy_finds_what_it_handed_on():
+    pool = a_pool()
+    clusters = rng(9).integers(0, 7, 50)
+    own = {"cluster_margin_rows": pool.rows, "cluster_margin_clusters": clusters}
+    pool.carry = {f"cluster_margin/{key}": value for key, value in own.items()}
+    chosen = consult(pool, "cluster_margin", rng(5))
+    assert (chosen.carry["cluster_margin_clusters"] == clusters).all()
+    pool.carry = {f"other/{key}": value for key, value in own.items()}
+    fresh = consult(pool, "cluster_margin", rng(5)).carry["cluster_margin_clusters"]
+    assert len(fresh) != len(clusters) or (fresh != clusters).any()
