@@ -73,7 +73,7 @@ def make_run(root, strategy, seed, picks, accuracies, task="digits", data=DATA, 
                     "labeled": START + QUERY * number,
                     "test": 1000,
                     "correct": round(1000 * accuracy),
-                    "accuracy": accuracy,
+                    "accuracy": round(accuracy, 6),
                 }
             )
         )
