@@ -81,6 +81,11 @@ def test_products_are_the_same_in_any_order_and_nearly_exact(scale):
     np.testing.assert_allclose(found, wanted.astype(float), atol=1e-10 * scale, rtol=0)
 
 
+def test_a_square_is_the_product_with_itself():
+    rows = rng().normal(size=(9, 300)) * np.geomspace(1, 1e9, 9)[:, None]
+    assert (axes.square(rows) == axes.product(rows, rows.T)).all()
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 61])
 @pytest.mark.parametrize("kind", ["any", "rank 2", "diagonal", "zero", "tiny", "huge", "equal"])
 def test_eigenvectors_are_orthonormal_and_span_what_numpys_do(size, kind):

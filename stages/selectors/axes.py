@@ -24,6 +24,15 @@ def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return result
 
 
+def square(left: np.ndarray) -> np.ndarray:
+    """``product(left, left.T)``, bit for bit, for two thirds of the price."""
+    a, b = _slices(left)
+    across = a @ b.T
+    across = across + across.T
+    across += a @ a.T
+    return across
+
+
 def _slices(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two terms of which products with other slices are exact: rows on grids, and what is left."""
     first, exponents = on_grid(rows.astype(np.float64))
@@ -42,8 +51,7 @@ def principal(
     scatter = np.zeros((pool.shape[1], pool.shape[1]))
     for rows in (pool, labeled):
         for part in blocks(len(rows), BLOCK):
-            centred = rows[part] - mean
-            scatter += product(centred.T, centred)
+            scatter += square((rows[part] - mean).T)
     axes = leading(scatter, components)
     none = np.empty((0, components))
     return tuple(
