@@ -22,7 +22,7 @@ from stages.compute import configure
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.randomness import Purpose, generator
-from stages.scorers import gcn
+from stages.scorers import adversarial, gcn
 from stages.scorers.discriminator import Training, discriminator_score
 from stages.scorers.pool import Pool
 from stages.scorers.properties import properties
@@ -400,7 +400,6 @@ def test_a_node_is_where_its_image_is(pool):
         ("adversarial_bim", {"iterations": 1}),
         ("deepfool", {"iterations": 1}),
         ("deepfool", {"overshoot": 0.9}),
-        ("deepfool", {"top_classes": 2}),
         ("mcadl", {"alpha": 0.1}),
         ("mcadl", {"beta": 0.1}),
         ("mcadl", {"neighbours": 1}),
@@ -416,6 +415,16 @@ def test_every_setting_of_a_scorer_makes_a_difference(name, changes, pool):
     found = [given(name, pool, **short), given(name, pool, **{**short, **changes})]
     one, other = (getattr(scored, "scores", scored) for scored in found)
     assert np.abs(one - other).max() > 1e-6
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_deepfool_looks_at_as_many_classes_as_it_says(count, pool, monkeypatch):
+    asked, plain = [], adversarial.deep_fool
+    monkeypatch.setattr(
+        adversarial, "deep_fool", lambda *given: asked.append(given[0]) or plain(*given)
+    )
+    given("deepfool", pool, top_classes=count, iterations=1)
+    assert asked == [count]
 
 
 def test_properties_are_of_the_selected_images(pool):

@@ -98,8 +98,8 @@ def test_gamma_is_one_over_the_median_squared_distance():
 
 def test_it_is_more_diverse_than_chance():
     x = np.concatenate([rng().normal(size=(180, 2)) * 0.1, rng(1).normal(size=(20, 2)) + 5])
-    far = [int((kdpp.sample(x, 8, rng(seed)) >= 180).sum()) for seed in range(6)]
-    assert np.mean(far) > 2  # by chance 0.8
+    far = [int((kdpp.sample(x, 8, rng(seed), rank=64) >= 180).sum()) for seed in range(40)]
+    assert np.mean(far) > 1.3  # by chance 0.8, with an error of 0.13
 
 
 def test_a_kernel_of_too_low_a_rank_is_refused():
