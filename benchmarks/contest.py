@@ -11,15 +11,15 @@ import torch
 
 from benchmarks.common import stopwatch
 from benchmarks.plain import Loop, published, usual_state
-from stages.compute import Compute, configure
 from stages.datasets import sources
 from stages.datasets.images import channel_statistics
-from stages.learners.evaluation import evaluate, measure
-from stages.learners.problem import Problem
+from stages.geometry.probabilities import entropy, softmax
 from stages.learners.supervised import fit, fresh
 from stages.models.batches import Batches, classify, embed
-from stages.scorers.probabilities import entropy, softmax
-from stages.settings import Dataset, Split, Task
+from stages.models.compute import Compute, configure
+from stages.rounds.context import Problem
+from stages.rounds.evaluation import evaluate, measure
+from stages.study.settings import Dataset, Split, Task
 
 PROTOCOL = {
     "split": Split(initial=1),

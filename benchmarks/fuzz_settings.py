@@ -31,8 +31,9 @@ from typing import Any
 import yaml
 from dvc.utils.serialize import parse_yaml
 
-from stages import catalogue, prepare, protocol, settings, split
-from stages.errors import UserError
+from stages import catalogue, prepare, protocol, split
+from stages.machine.errors import UserError
+from stages.study import settings
 
 LIMIT = 5  # seconds a file
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -74,7 +74,8 @@ def main() -> None:
             command = [sys.executable, "-m", f"stages.{name}", *arguments]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         elif name == "report":
-            from stages import report, settings
+            from stages import report
+            from stages.study import settings
 
             report.report(settings.load(options.root / "params.yaml"), options.root)
         else:

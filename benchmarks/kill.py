@@ -36,7 +36,7 @@ from benchmarks.study import (
     reset,
     write_study,
 )
-from stages import lockfile
+from stages.farm import lockfile
 
 COMMITTED = ("splits/**/*", "reports/**/*", "dvc.lock")
 LIMIT = 900  # seconds for one `make repro`

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import datasets, transforms
 
 from stages.datasets.sources import data_root
-from stages.settings import Dataset as Source
-from stages.settings import Task
+from stages.study.settings import Dataset as Source
+from stages.study.settings import Task
 
 
 def published(source: Source, mean: list[float], std: list[float]) -> tuple[Dataset, Dataset]:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from stages.layout import Layout
+from stages.study.layout import Layout
 
 CLASSES, TEST = 10, 10_000
 
@@ -124,7 +124,8 @@ def main() -> None:
 
 def time_tables(root: Path, settings) -> None:
     """Reading and tables, step by step."""
-    from stages.reporting import overlap, records, tables
+    from stages.reporting.read import overlap, records
+    from stages.reporting.tables import tables
 
     clock = time.perf_counter()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.scorers.diversity import minimum_distance, posterior_variance
+from stages.geometry.diversity import minimum_distance, posterior_variance
 from stages.selectors.cluster_margin import ClusteredMargins
 from stages.selectors.top import top
 

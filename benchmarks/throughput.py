@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.common import alternate, machine, ratio, show
 from benchmarks.contest import Contest
-from stages.settings import Dataset
+from stages.study.settings import Dataset
 
 
 def main() -> None:

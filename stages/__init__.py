@@ -3,6 +3,6 @@
 import sys
 
 if sys.argv[:1] == ["-m"]:  # python -m stages.<name> is on its way
-    from stages import signals
+    from stages.machine import signals
 
     signals.guard()

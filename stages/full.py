@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import ledger, protocol, recipes, settings
-from stages.compute import configure
+from stages import protocol, recipes
 from stages.datasets.prepared import Prepared
-from stages.errors import command_line
-from stages.files import write_json
-from stages.layout import Layout
-from stages.learners.problem import Problem
 from stages.learners.supervised import train
+from stages.machine.errors import command_line
+from stages.machine.files import write_json
+from stages.machine.process import leave
 from stages.models.batches import Batches
-from stages.process import leave
+from stages.models.compute import configure
 from stages.round import Clock, evaluate_on_test, write_artifacts
+from stages.rounds.context import Problem
+from stages.study import ledger, settings
+from stages.study.layout import Layout
 
 
 def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:

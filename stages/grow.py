@@ -18,8 +18,11 @@ from pathlib import Path
 
 import zc.lockfile
 
-from stages import atwork, mend, recipes, settings, signals
-from stages.errors import command_line
+from stages import mend, recipes
+from stages.farm import atwork
+from stages.machine import signals
+from stages.machine.errors import command_line
+from stages.study import settings
 
 SHARED = ("recipes", "prepare", "protocol", "split")
 DVC = (sys.executable, "-m", "dvc")

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import yaml
 
-from stages import atwork, leftover, lockfile, rebuild, settings
-from stages.errors import UserError, command_line
-from stages.files import LEFT_OVER, write_text
-from stages.lockfile import Entries
+from stages.farm import atwork, lockfile, rebuild
+from stages.farm.lockfile import Entries
+from stages.machine.errors import UserError, command_line
+from stages.machine.files import LEFT_OVER, write_text
+from stages.study import leftover, settings
 
 LAST = ".dvc/tmp/dvc.lock.last"  # a copy of the last whole dvc.lock, beside DVC's own files
 HERE = "what lies here"
@@ -26,7 +27,7 @@ WRITTEN = ("data", "splits", "reports", "artifacts")
 def mend(root: Path) -> list[str]:
     """Mend what is damaged under ``root``; what was done, a line each.
 
-    To be called when nobody is at work there (:func:`stages.atwork.alone`).
+    To be called when nobody is at work there (:func:`stages.farm.atwork.alone`).
     """
     done = [atwork.heal_rwlock(root), mend_lock(root)]
     for folder in WRITTEN:

@@ -9,15 +9,15 @@ import shutil
 import sys
 from pathlib import Path
 
-from stages import settings
 from stages.datasets.images import PARTS, Images
 from stages.datasets.limits import gib
 from stages.datasets.listing import shown
 from stages.datasets.sources import load
 from stages.datasets.summary import summary
-from stages.errors import UserError, command_line
-from stages.files import write_array, write_json
-from stages.layout import Layout
+from stages.machine.errors import UserError, command_line
+from stages.machine.files import write_array, write_json
+from stages.study import settings
+from stages.study.layout import Layout
 
 MANIFEST = "manifest.json"
 

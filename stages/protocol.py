@@ -10,13 +10,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages import machine, settings
 from stages.datasets.prepared import Prepared
-from stages.errors import UserError, command_line
-from stages.files import write_json
-from stages.layout import Layout
-from stages.reading import read_json
+from stages.machine import hardware
+from stages.machine.errors import UserError, command_line
+from stages.machine.files import write_json
+from stages.machine.reading import read_json
+from stages.study import settings
 from stages.study.data import Facts, faults
+from stages.study.layout import Layout
 
 
 def protocol(study: settings.Settings, root: Path, task: str) -> None:
@@ -27,7 +28,7 @@ def protocol(study: settings.Settings, root: Path, task: str) -> None:
             this machine is not.
     """
     study.check_names(task)
-    machine.check(study.device, study.threads)
+    hardware.check(study.device, study.threads)
     prepared = Prepared(Layout(root).data(task))
     check_data(study, task, prepared)
     write_json(Layout(root).protocol(task), content(study, task, prepared))

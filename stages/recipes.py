@@ -3,7 +3,8 @@
 A round depends on its recipe instead of on folders of code: an edit makes exactly those rounds
 stale that can run it. ``data/recipes/<strategy>.json`` names learner, scorer and selector, all
 settings with their defaults, and the digest of every module that they reach
-(:mod:`stages.footprint`); ``stage-<name>.json`` the code of a stage that no strategy belongs to.
+(:mod:`stages.study.footprint`); ``stage-<name>.json`` the code of a stage that no strategy belongs
+to.
 
 ``--folder`` (stage code) notes the digest of a folder that params.yaml's ``code`` names, so that
 DVC notices an edit there.
@@ -17,12 +18,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stages import catalogue, settings
-from stages.errors import UserError, command_line
-from stages.files import as_json, write_json, write_text
-from stages.footprint import Footprint, digest, loaded
-from stages.layout import Layout
-from stages.reading import read_json
+from stages import catalogue
+from stages.machine.errors import UserError, command_line
+from stages.machine.files import as_json, write_json, write_text
+from stages.machine.reading import read_json
+from stages.study import settings
+from stages.study.footprint import Footprint, digest, loaded
+from stages.study.layout import Layout
 
 FORMAT = 1
 STAGES = ("split", "start", "full")

@@ -9,22 +9,12 @@ import argparse
 import json
 from pathlib import Path
 
-from stages.errors import UserError, command_line
-from stages.files import write_atomically, write_text
-from stages.reporting import (
-    charts,
-    coverage,
-    gallery,
-    latex,
-    markdown,
-    markdown_tables,
-    overlap,
-    page,
-    present,
-    records,
-    tables,
-    tuned,
-)
+from stages.machine.errors import UserError, command_line
+from stages.machine.files import write_atomically, write_text
+from stages.reporting.figures import charts, gallery
+from stages.reporting.read import coverage, overlap, records
+from stages.reporting.tables import present, tables, tuned
+from stages.reporting.write import latex, markdown, markdown_tables, page
 
 FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
 STALE = (
@@ -42,7 +32,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     """Everything the stage writes, in memory.
 
     Args:
-        settings: as of `stages.settings.load`.
+        settings: as of `stages.study.settings.load`.
         root: folder that holds `reports/`, `splits/` and `data/`.
 
     Returns:
@@ -108,7 +98,7 @@ def report(settings, root: Path | str) -> None:
     """Write the report of a study under `root`/reports; nothing is written if anything fails.
 
     Args:
-        settings: as of `stages.settings.load`.
+        settings: as of `stages.study.settings.load`.
         root: folder that holds `reports/`, `splits/` and `data/`.
 
     Raises:
@@ -141,7 +131,7 @@ def _compare(first: str, second: str, root: str) -> str:
 @command_line
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see `python -m stages.report --help`."""
-    from stages.settings import load
+    from stages.study.settings import load
 
     parser = argparse.ArgumentParser(
         prog="python -m stages.report",
@@ -156,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
     which.add_argument("--cost", action="store_true", help="print seconds of the runs")
     options = parser.parse_args(arguments)
     if options.published:
-        from stages.reporting import published
+        from stages.reporting.literature import published
 
         print(published.report(options.published))
         return

@@ -17,23 +17,24 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from stages import carry, catalogue, ledger, protocol, recipes, settings, tuning
+from stages import catalogue, protocol, recipes
 from stages.checking import records
 from stages.checking.data import read_manifest
-from stages.compute import Compute, configure
 from stages.datasets.prepared import Prepared
-from stages.errors import UserError, command_line
-from stages.files import write_array, write_atomically, write_json
-from stages.layout import END, Layout
-from stages.learners.evaluation import evaluate
-from stages.learners.problem import Learned, Problem
+from stages.machine.errors import UserError, command_line
+from stages.machine.files import write_array, write_atomically, write_json
+from stages.machine.process import leave
+from stages.machine.randomness import Purpose
 from stages.models import state
 from stages.models.batches import Batches
-from stages.process import leave
-from stages.randomness import Purpose
-from stages.scorers.pool import Pool, drawn
-from stages.scorers.properties import properties, thumbnails
+from stages.models.compute import Compute, configure
+from stages.rounds.context import Learned, Problem
+from stages.rounds.evaluation import evaluate
+from stages.rounds.pool import Pool, drawn
+from stages.rounds.properties import properties, thumbnails
 from stages.selectors import Selection
+from stages.study import carry, ledger, settings, tuning
+from stages.study.layout import END, Layout
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import ledger, settings
 from stages.datasets.prepared import Prepared
-from stages.errors import command_line
-from stages.layout import Layout
+from stages.machine.errors import command_line
+from stages.machine.randomness import Purpose, generator
 from stages.protocol import check_data
-from stages.randomness import Purpose, generator
+from stages.study import ledger, settings
+from stages.study.layout import Layout
 
 
 def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:

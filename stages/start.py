@@ -11,16 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import carry, ledger, machine, settings, tuning
-from stages.errors import command_line
-from stages.layout import Layout
+from stages.machine import hardware
+from stages.machine.errors import command_line
+from stages.study import carry, ledger, settings, tuning
+from stages.study.layout import Layout
 
 
 def start(study: settings.Settings, root: Path, task: str, strategy: str, seed: int) -> None:
     """Write an empty carry, then round-0.txt (no indices of its own)."""
     study.check_names(task, strategy, seed)
     for tried in study.grid(strategy):
-        machine.check_packages(strategy, study.chosen(strategy)[1] | tried)
+        hardware.check_packages(strategy, study.chosen(strategy)[1] | tried)
     layout = Layout(root)
     shared = layout.shared_split(task, seed)
     initial = ledger.read(shared / "initial.txt")

@@ -17,18 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from stages import catalogue, ledger, protocol, recipes, settings
-from stages.compute import configure
+from stages import catalogue, protocol, recipes
 from stages.datasets.prepared import Prepared
-from stages.errors import UserError, command_line
-from stages.files import write_json
-from stages.layout import Layout
-from stages.learners.evaluation import evaluate_rows
-from stages.learners.problem import Learned, Problem
+from stages.machine.errors import UserError, command_line
+from stages.machine.files import write_json
+from stages.machine.process import leave
+from stages.machine.progress import progress
 from stages.models.batches import Batches
-from stages.process import leave
-from stages.progress import progress
+from stages.models.compute import configure
 from stages.round import Run, pool_of, preselect, problem_of, select
+from stages.rounds.context import Learned, Problem
+from stages.rounds.evaluation import evaluate_rows
+from stages.study import ledger, settings
+from stages.study.layout import Layout
 
 
 @dataclass

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from stages.checking import commit, plan
 from stages.checking.study import Findings, Study
-from stages.errors import UserError, command_line
-from stages.reading import shown
+from stages.machine.errors import UserError, command_line
+from stages.machine.reading import shown
 
 MOST_LINES = 40
 

@@ -21,8 +21,8 @@ if __name__ == "__main__":
 import yaml
 from sealed import MANIFEST, write_study
 
-from stages.errors import UserError
-from stages.ledger import digest
+from stages.machine.errors import UserError
+from stages.study.ledger import digest
 from stages.verify import verify
 
 # fmt: off

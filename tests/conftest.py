@@ -34,9 +34,9 @@ def prepared_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """digits after prepare and split, seeds 0 and 1. Read only: copy it to change it."""
     from study import tree, write_params
 
-    from stages import settings
     from stages.prepare import prepare
     from stages.split import split
+    from stages.study import settings
 
     root = tmp_path_factory.mktemp("prepared")
     study = settings.load(write_params(root, tree()))

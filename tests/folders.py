@@ -9,7 +9,7 @@ from PIL import Image
 
 from stages.datasets.images import Images
 from stages.datasets.sources import load
-from stages.settings import Dataset
+from stages.study.settings import Dataset
 
 
 def one_line(raised: pytest.ExceptionInfo) -> str:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from study import grow, rounds, tree, write_params
 
-from stages import settings
 from stages.full import full
 from stages.prepare import prepare
 from stages.split import split
+from stages.study import settings
 from stages.tune import tune
 
 DIGESTS = Path(__file__).with_name("golden.json")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from stages import ledger
+from stages.study import ledger
 
 REPO = Path(__file__).resolve().parents[1]
 DATA = "toy sha256:" + "ab" * 32
@@ -145,9 +145,9 @@ def reseal(root: Path) -> None:
 
 def grow(study: Any, root: Path, task: str, strategy: str, seed: int) -> None:
     """Run a chain from start to seal, without DVC."""
-    from stages.layout import Layout
     from stages.round import Run, run_round
     from stages.start import start
+    from stages.study.layout import Layout
 
     start(study, root, task, strategy, seed)
     for item in study.rounds:

@@ -16,23 +16,23 @@ from study import REPO, grow, tree, write_params
 from test_catalogue import images as images_150
 from test_catalogue import write_data
 
-from stages import ledger, settings
-from stages.carry import read as read_carry
-from stages.compute import Compute, configure
-from stages.errors import UserError
-from stages.layout import Layout
 from stages.learners import adversarial as learner
 from stages.learners import supervised
-from stages.learners.problem import Problem
-from stages.models import Network, build, initialise, state
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose, generator
+from stages.models import Network, attacks, build, initialise, state
 from stages.models.batches import Batches
-from stages.randomness import Purpose, generator
-from stages.scorers import adversarial, attacks
-from stages.scorers.pool import Pool
+from stages.models.compute import Compute, configure
+from stages.rounds.context import Problem
+from stages.rounds.pool import Pool
+from stages.scorers import adversarial
 from stages.selectors import Selection
 from stages.selectors.adversarial import IMAGES, ROWS, Attacked, top_with_images
-from stages.settings import Model, Task
 from stages.split import split
+from stages.study import ledger, settings
+from stages.study.carry import read as read_carry
+from stages.study.layout import Layout
+from stages.study.settings import Model, Task
 
 
 class Double(Compute):

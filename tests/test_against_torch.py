@@ -23,20 +23,20 @@ from scipy.spatial.distance import pdist
 from scipy.stats import entropy
 from study import grow, tree, write_params
 
-from stages import ledger, settings
-from stages.compute import configure
 from stages.datasets.images import PARTS, Images
-from stages.files import write_array, write_json
 from stages.full import full
-from stages.layout import Layout
 from stages.learners import committee
-from stages.learners.evaluation import evaluate
-from stages.learners.problem import Problem
 from stages.learners.supervised import train
+from stages.machine.files import write_array, write_json
 from stages.models import state
 from stages.models.batches import Batches
-from stages.settings import Task
+from stages.models.compute import configure
+from stages.rounds.context import Problem
+from stages.rounds.evaluation import evaluate
 from stages.split import split
+from stages.study import ledger, settings
+from stages.study.layout import Layout
+from stages.study.settings import Task
 from stages.tune import Run, Tuning, tune
 
 SHAPES = {"small_cnn": (1, 8, 9), "lenet": (3, 12, 14), "nin": (1, 28, 28)}

@@ -11,15 +11,13 @@ import numpy as np
 import pytest
 from study import grow, tree, write_params
 
-from stages import carry, ledger, settings
-from stages.compute import configure
-from stages.errors import UserError
-from stages.layout import Layout
+from stages.machine.errors import UserError
+from stages.machine.randomness import generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
-from stages.randomness import generator
+from stages.models.compute import configure
+from stages.rounds.pool import Pool
 from stages.scorers.albl import consult
-from stages.scorers.pool import Pool
 from stages.scorers.uncertainty import entropy_of
 from stages.selectors.albl import (
     Advised,
@@ -31,7 +29,9 @@ from stages.selectors.albl import (
     updated,
 )
 from stages.selectors.top import top
-from stages.settings import Model
+from stages.study import carry, ledger, settings
+from stages.study.layout import Layout
+from stages.study.settings import Model
 
 
 def rng(seed: int = 0) -> np.random.Generator:

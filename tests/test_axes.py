@@ -11,12 +11,13 @@ import pytest
 from numpy._core import _multiarray_umath as numpy_core
 from study import REPO
 
-from stages.selectors import axes, correct
+from stages.geometry import axes, correct
 
 DIGEST = """
 import hashlib
 import numpy as np
-from stages.selectors import albl, axes, correct
+from stages.geometry import axes, correct
+from stages.selectors import albl
 total = hashlib.sha256()
 for size in (1, 2, 7, 40, 128):
     x = np.maximum(np.random.default_rng(size).random((1500, size)) - 0.4, 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.selectors import bait_lazy, fisher
-from stages.selectors.bait_lazy import Forward
-from stages.selectors.fisher import Fisher, State, best
+from stages.geometry import bait_lazy, fisher
+from stages.geometry.bait_lazy import Forward
+from stages.geometry.fisher import Fisher, State, best
 
 
 def rng(seed: int = 0) -> np.random.Generator:

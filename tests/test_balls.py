@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.selectors import balls as module
+from stages.geometry import balls as module
+from stages.geometry.balls import held, reaches, slack, strangers
+from stages.geometry.distances import Points, squared
+from stages.geometry.grid import unit_rows
 from stages.selectors import probcover
-from stages.selectors.balls import held, reaches, slack, strangers
-from stages.selectors.distances import Points, squared
-from stages.selectors.grid import unit_rows
 
 
 def rng(seed: int = 0) -> np.random.Generator:

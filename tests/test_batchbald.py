@@ -11,11 +11,11 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.errors import UserError
+from stages.geometry.configurations import Configurations, extend, grouped, mixture_entropy
+from stages.machine.errors import UserError
 from stages.scorers.uncertainty import bald_of
 from stages.selectors import batchbald
 from stages.selectors.batchbald import greedy
-from stages.selectors.configurations import Configurations, extend, grouped, mixture_entropy
 
 
 def chances(passes: int, count: int, classes: int, seed: int = 0) -> np.ndarray:

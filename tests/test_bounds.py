@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from study import tree, write_params
 
-from stages import catalogue, settings
+from stages import catalogue
 from stages.catalogue import Strategy
 from stages.catalogue.bounds import CEILINGS, REAL, WHOLE, span
-from stages.errors import UserError
+from stages.machine.errors import UserError
+from stages.study import settings
 
 ENTRIES = catalogue.STRATEGIES
 

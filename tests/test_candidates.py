@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from study import grow, tree, write_params
 
-from stages import carry, catalogue, ledger, settings
-from stages.errors import UserError
-from stages.layout import Layout
-from stages.randomness import Purpose, generator
+from stages import catalogue
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose, generator
 from stages.round import Run, run_round
 from stages.start import start
+from stages.study import carry, ledger, settings
+from stages.study.layout import Layout
 
 
 def study_with(root, **strategies):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from study import grow, tree, write_params
 
-from stages import carry, settings
-from stages.errors import UserError
-from stages.layout import Layout
+from stages.machine.errors import UserError
+from stages.study import carry, settings
+from stages.study.layout import Layout
 from stages.tune import tune
 
 ARRAYS = {
@@ -25,7 +25,7 @@ OWN = """
 import numpy as np
 from stages.catalogue import Strategy
 from stages.learners import supervised
-from stages.learners.problem import Learned
+from stages.rounds.context import Learned
 from stages.selectors import Selection
 
 given = []

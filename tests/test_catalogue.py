@@ -15,15 +15,16 @@ import pytest
 import yaml
 from study import REPO, tree, write_params
 
-from stages import catalogue, ledger, settings
+from stages import catalogue
 from stages.datasets.images import PARTS, Images
 from stages.datasets.sources import load
-from stages.errors import UserError
-from stages.files import write_array, write_json
-from stages.layout import Layout
+from stages.machine.errors import UserError
+from stages.machine.files import write_array, write_json
 from stages.round import Run, check_selection, run_round
 from stages.split import split
 from stages.start import start
+from stages.study import ledger, settings
+from stages.study.layout import Layout
 
 NAMES = list(catalogue.STRATEGIES)
 SEEDS = (0, 1)

@@ -14,7 +14,7 @@ from sealed import write_run, write_study
 from study import REPO
 
 from stages.checking import commit
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.verify import main
 
 

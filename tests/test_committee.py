@@ -7,16 +7,16 @@ import pytest
 from test_scorers import by_loop, chances
 
 from stages import catalogue
-from stages.compute import configure
-from stages.errors import UserError
 from stages.learners import committee, supervised
-from stages.learners.problem import Problem
+from stages.machine.errors import UserError
+from stages.machine.randomness import generator
 from stages.models import state
 from stages.models.batches import Batches
-from stages.randomness import generator
+from stages.models.compute import configure
+from stages.rounds.context import Problem
+from stages.rounds.pool import Pool
 from stages.scorers import features, uncertainty
-from stages.scorers.pool import Pool
-from stages.settings import Task
+from stages.study.settings import Task
 
 NAMES = [name for name in catalogue.STRATEGIES if name.endswith("_ensemble")]
 

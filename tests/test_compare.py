@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stages import ledger
-from stages.errors import UserError
-from stages.layout import Layout
+from stages.machine.errors import UserError
 from stages.reporting import compare
 from stages.reporting.compare import differences, index_sets, overlap_rounds, read_study, resolve
-from stages.reporting.overlap import by_chance, read_overlap
+from stages.reporting.read.overlap import by_chance, read_overlap
+from stages.study import ledger
+from stages.study.layout import Layout
 
 pytestmark = pytest.mark.filterwarnings("error")
 ROWS, START, QUERY, ROUNDS = 100, 4, 3, 3

@@ -11,12 +11,12 @@ import torch
 from study import REPO
 from torch import nn
 
-from stages.compute import Compute, configure
-from stages.errors import UserError
+from stages.machine.errors import UserError
+from stages.models.compute import Compute, configure
 
 CODE = """
 import os, torch, numpy, threadpoolctl
-from stages.compute import configure
+from stages.models.compute import configure
 with torch.random.fork_rng(): pass
 configure("{how}", "cpu", {threads})
 import scipy.linalg, sklearn.cluster

@@ -16,12 +16,12 @@ import yaml
 from study import REPO
 
 from stages import catalogue
-from stages.compute import configure
 from stages.datasets.sources import load
-from stages.learners.problem import Learned, Problem
 from stages.models.batches import Batches
+from stages.models.compute import configure
 from stages.round import pool_of, select
-from stages.settings import Dataset, Task
+from stages.rounds.context import Learned, Problem
+from stages.study.settings import Dataset, Task
 
 NAMES = list(catalogue.STRATEGIES)
 QUICK = {

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.errors import UserError
+from stages.geometry.cover import Cover, Limits
+from stages.geometry.distances import Points
+from stages.machine.errors import UserError
 from stages.selectors import kcenter
 from stages.selectors.coreset import robust
-from stages.selectors.cover import Cover, Limits
-from stages.selectors.distances import Points
 
 
 def rng(seed: int = 0) -> np.random.Generator:

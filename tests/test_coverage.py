@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.report import render
-from stages.reporting.coverage import _largest, covered
+from stages.reporting.read.coverage import _largest, covered
 
 RUN = "reports/rounds/{}/{}/seed-{}"
 

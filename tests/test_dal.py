@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from stages.compute import Compute
-from stages.errors import UserError
+from stages.machine.errors import UserError
+from stages.machine.randomness import generator
 from stages.models import initialise
-from stages.randomness import generator
+from stages.models.compute import Compute
 from stages.scorers import discriminative as discriminator
 from stages.selectors.top import top
 

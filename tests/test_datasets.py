@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
-from stages import carry
 from stages.datasets.images import PARTS, Images, channel_statistics
 from stages.datasets.prepared import Prepared
 from stages.datasets.sources import load
-from stages.errors import UserError
-from stages.settings import Dataset
+from stages.machine.errors import UserError
 from stages.split import draw_balanced, draw_uniform
+from stages.study import carry
+from stages.study.settings import Dataset
 
 DIGITS = "4f111ee8ca581e54c975db836ab215e31b5d9192236062840d6e72128d4b2688"
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import pairwise
 
-from stages.errors import UserError
-from stages.selectors import distances, grid
-from stages.selectors.distances import Frame, Points, nearest, squared, within
-from stages.selectors.grid import bits, cosines, on_grid, unit_rows
+from stages.geometry import distances, grid
+from stages.geometry.distances import Frame, Points, nearest, squared, within
+from stages.geometry.grid import bits, cosines, on_grid, unit_rows
+from stages.machine.errors import UserError
 
 
 def rng(seed: int = 0) -> np.random.Generator:

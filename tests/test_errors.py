@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from study import REPO, tree, write_params
 
-from stages import errors, files
-from stages.errors import UserError, command_line, one_line, shown
+from stages.machine import errors, files
+from stages.machine.errors import UserError, command_line, one_line, shown
 
 
 @command_line

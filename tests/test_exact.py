@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from study import REPO
 from torch import nn
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.models import exact
 
 # Below 2^-900 the grid of exact sums ends.
@@ -249,12 +249,12 @@ def test_the_number_of_threads_changes_no_byte():
 TRAIN = """
 import hashlib, sys
 import numpy as np
-from stages.compute import configure
-from stages.learners.problem import Problem
+from stages.models.compute import configure
+from stages.rounds.context import Problem
 from stages.learners.supervised import train
 from stages.models import state
 from stages.models.batches import Batches, classify, embed
-from stages.settings import Task
+from stages.study.settings import Task
 
 model, reproducible, threads = sys.argv[1:]
 shape, rows = ((1, 8, 8), 40) if model != "resnet18" else ((3, 8, 8), 4)

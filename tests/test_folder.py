@@ -18,9 +18,9 @@ from stages.datasets import limits, listing
 from stages.datasets.folder import read_folder
 from stages.datasets.prepared import Prepared
 from stages.datasets.sources import load
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.prepare import main as prepare_main
-from stages.settings import Dataset
+from stages.study.settings import Dataset
 
 
 @pytest.fixture

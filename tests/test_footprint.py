@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import UserError
-from stages.footprint import Footprint, code, digest, installed, source_of
+from stages.machine.errors import UserError
+from stages.study.footprint import Footprint, code, digest, installed, source_of
 
 SAMPLE = '''"""Module."""
 # a comment

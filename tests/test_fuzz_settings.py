@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from benchmarks import fuzz_settings
-from stages import settings
+from stages.study import settings
 
 
 def test_hostile_settings_end_in_settings_or_in_lines(tmp_path):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from stages.compute import Compute
-from stages.errors import UserError
+from stages.geometry.grid import unit_rows
+from stages.machine.errors import UserError
+from stages.machine.randomness import generator
+from stages.models.compute import Compute
 from stages.models.gcn import GCN, Graph
 from stages.models.logistic import logistic, sigmoid
-from stages.randomness import generator
 from stages.scorers import gcn
 from stages.selectors import subset
-from stages.selectors.grid import unit_rows
 
 CPU = torch.device("cpu")
 EXACT, PLAIN = Compute(CPU, True, False), Compute(CPU, False, False)

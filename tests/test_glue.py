@@ -18,15 +18,15 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from stages import catalogue
-from stages.compute import configure
+from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
-from stages.randomness import Purpose, generator
+from stages.models.compute import configure
+from stages.models.discriminator import Training, discriminator_score
+from stages.rounds.pool import Pool
+from stages.rounds.properties import properties
 from stages.scorers import adversarial, gcn
-from stages.scorers.discriminator import Training, discriminator_score
-from stages.scorers.pool import Pool
-from stages.scorers.properties import properties
-from stages.settings import Model, Task
+from stages.study.settings import Model, Task
 
 N, L, CLASSES, PASSES, RATE, ROUND = 25, 9, 4, 5, 0.4, 2
 MEAN, STD = 0.4, 0.25

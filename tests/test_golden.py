@@ -19,7 +19,7 @@ from study import REPO
 from test_axes import CAPS
 
 from stages import catalogue
-from stages.settings import Task
+from stages.study.settings import Task
 
 KNOWN = json.loads(golden.DIGESTS.read_text(encoding="utf-8"))
 ONLY_OFF = {"amp", "channels_last"}  # they need `reproducible: off`

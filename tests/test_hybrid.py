@@ -13,20 +13,20 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 from study import grow, tree, write_params
 
-from stages import ledger, settings
 from stages.catalogue.hybrid import COMBINATIONS, DIVERSITIES, UNCERTAINTIES
-from stages.compute import configure
-from stages.errors import UserError
-from stages.layout import Layout
+from stages.geometry.diversity import Standard, minimum_distance, posterior_variance
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
-from stages.randomness import Purpose, generator
-from stages.scorers.discriminator import Training, discriminator_score, resample
-from stages.scorers.diversity import Standard, minimum_distance, posterior_variance
+from stages.models.compute import configure
+from stages.models.discriminator import Training, discriminator_score, resample
+from stages.rounds.pool import Pool
 from stages.scorers.hybrid import criteria
-from stages.scorers.pool import Pool
 from stages.selectors.hybrid import Criteria, choose
-from stages.settings import Model
+from stages.study import ledger, settings
+from stages.study.layout import Layout
+from stages.study.settings import Model
 
 COMPUTE = configure("portable", "cpu", 1)
 N, L, CLASSES, B = 60, 12, 4, 5
@@ -255,8 +255,8 @@ def test_diversity_of_odd_sets(diversity):
 def test_blocks_make_no_difference(diversity, monkeypatch):
     pool, labeled = points(size=4)
     whole = diversity(pool, labeled)
-    monkeypatch.setattr("stages.scorers.diversity.BLOCK", 7)
-    monkeypatch.setattr("stages.scorers.diversity.COLUMNS", 3)
+    monkeypatch.setattr("stages.geometry.diversity.BLOCK", 7)
+    monkeypatch.setattr("stages.geometry.diversity.COLUMNS", 3)
     np.testing.assert_allclose(diversity(pool, labeled), whole, atol=1e-6)
 
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, pairwise
 
-from stages.errors import UserError
-from stages.selectors import agglomerative, bait, cluster_margin, exploitation, fisher
+from stages.geometry import agglomerative, fisher
+from stages.geometry.distances import Frame
+from stages.machine.errors import UserError
+from stages.selectors import bait, cluster_margin, exploitation
 from stages.selectors import diverse_minibatch as diverse
-from stages.selectors.distances import Frame
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.errors import UserError
+from stages.geometry.distances import pieces
+from stages.machine.errors import UserError
 from stages.selectors import kdpp
-from stages.selectors.distances import pieces
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -127,7 +127,7 @@ def test_duplicates_beyond_the_rank_are_drawn_uniformly_and_said(caplog):
 def test_blocks_change_nothing(monkeypatch):
     x = rng().normal(size=(200, 5))
     whole = kdpp.sample(x, 20, rng())
-    monkeypatch.setattr("stages.selectors.distances.CELLS", 12500)
+    monkeypatch.setattr("stages.geometry.distances.CELLS", 12500)
     assert len(list(pieces(200, 1024))) > 10
     assert (kdpp.sample(x, 20, rng()) == whole).all()
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.reporting.latex import escape, latex
-from stages.reporting.markdown_tables import generic
-from stages.reporting.present import legend, present
+from stages.reporting.tables.present import legend, present
+from stages.reporting.write.latex import escape, latex
+from stages.reporting.write.markdown_tables import generic
 
 SUMMARY = pd.DataFrame(
     {

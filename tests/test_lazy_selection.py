@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.selectors import badge, kcenter, kmeans, seeding
-from stages.selectors.distances import Points
+from stages.geometry import seeding
+from stages.geometry.distances import Points
+from stages.selectors import badge, kcenter, kmeans
 from tests.test_distances import adversary, apart, rng
 
 

@@ -9,16 +9,16 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from stages.compute import configure
-from stages.errors import UserError
-from stages.learners import evaluation
-from stages.learners.augmentation import augment
-from stages.learners.optimizers import OPTIMIZERS, learning_rate
-from stages.learners.problem import Problem
 from stages.learners.supervised import batches_of, fit, fresh, train
+from stages.machine.errors import UserError
 from stages.models import state
+from stages.models.augmentation import augment
 from stages.models.batches import Batches
-from stages.settings import Task
+from stages.models.compute import configure
+from stages.models.optimizers import OPTIMIZERS, learning_rate
+from stages.rounds import evaluation
+from stages.rounds.context import Problem
+from stages.study.settings import Task
 
 
 def task(**changes) -> Task:

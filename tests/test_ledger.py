@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from study import DATA, write_chain
 
-from stages import files, ledger
-from stages.errors import UserError
+from stages.machine import files
+from stages.machine.errors import UserError
+from stages.study import ledger
 
 ROWS = 60
 

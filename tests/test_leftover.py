@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from study import rounds, tree, write_params
 
-from stages import mend, settings
-from stages.leftover import leftovers
+from stages import mend
+from stages.study import settings
+from stages.study.leftover import leftovers
 
 KEPT = """data/digits/manifest.json
 data/recipes/random.json

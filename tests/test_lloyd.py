@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from stages.selectors import distances, lloyd
-from stages.selectors.distances import Points, squared
-from stages.selectors.grid import ground, squares
-from stages.selectors.lloyd import kmeans
-from stages.selectors.threads import in_threads
+from stages.geometry import distances, lloyd
+from stages.geometry.distances import Points, squared
+from stages.geometry.grid import ground, squares
+from stages.geometry.lloyd import kmeans
+from stages.machine.threads import in_threads
 from tests.test_distances import adversary, rng
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import pairwise
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.scorers import mcadl
 
 CLASSES = 4

@@ -15,8 +15,9 @@ import pytest
 import yaml
 from study import write_chain
 
-from stages import atwork, lockfile, mend
-from stages.errors import UserError
+from stages import mend
+from stages.farm import atwork, lockfile
+from stages.machine.errors import UserError
 
 ENTRY = {
     "cmd": "python -m stages.prepare --task digits",

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from stages.compute import configure
-from stages.errors import UserError
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise, restore, state
 from stages.models.batches import Batches, classify, dropout_mask, embed, over_rows
-from stages.randomness import Purpose, generator
-from stages.settings import Model
+from stages.models.compute import configure
+from stages.study.settings import Model
 
 CPU = {name: configure(name, "cpu", 1) for name in ("portable", "machine", "off")}
 

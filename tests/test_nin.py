@@ -9,16 +9,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stages.compute import configure
-from stages.errors import UserError
-from stages.learners.problem import Problem
 from stages.learners.supervised import train
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise, state
 from stages.models.batches import Batches, classify, embed, logits_in_training, passes_of
+from stages.models.compute import configure
 from stages.models.dropout import Dropout, draw_mask
-from stages.randomness import Purpose, generator
-from stages.scorers.pool import Pool
-from stages.settings import Model, Task
+from stages.rounds.context import Problem
+from stages.rounds.pool import Pool
+from stages.study.settings import Model, Task
 
 CPU = {name: configure(name, "cpu", 1) for name in ("portable", "machine")}
 SHAPES = {"nin": (1, 28, 28), "nin_10": (3, 32, 32)}

@@ -11,9 +11,10 @@ from PIL import Image
 from study import reseal
 from test_reporting import make_settings, make_study, put
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.report import render, report
-from stages.reporting import html, provenance
+from stages.reporting.read import provenance
+from stages.reporting.write import html
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -129,7 +130,7 @@ def test_names_cannot_break_out_of_the_page():
 def test_fingerprint_of_the_study_is_what_sha256sum_gives(study):
     import hashlib
 
-    from stages.reporting.records import read_fingerprints
+    from stages.reporting.read.records import read_fingerprints
 
     root, settings = study
     found = provenance.study_fingerprint(read_fingerprints(settings, root))

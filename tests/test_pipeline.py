@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from study import REPO, rounds, tree, write_params
 
-from stages.atwork import at_work
+from stages.farm.atwork import at_work
 from stages.verify import verify
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from benchmarks import image_files as files
 from stages.datasets.pixels import Facts, _over_background, _planes, read_image
-from stages.errors import UserError
+from stages.machine.errors import UserError
 
 RAMP = np.arange(65536).reshape(256, 256, 1)
 

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from stages import catalogue
-from stages.compute import configure
+from stages.geometry.probabilities import softmax
+from stages.machine.randomness import Purpose, generator
 from stages.models import batches as inference
 from stages.models import initialise
 from stages.models.batches import Batches, classify, masks_of_pass
+from stages.models.compute import configure
 from stages.models.networks import Network
-from stages.randomness import Purpose, generator
-from stages.scorers import pool as pool_module
+from stages.rounds import pool as pool_module
+from stages.rounds.pool import Pool
 from stages.scorers import uncertainty
-from stages.scorers.pool import Pool
-from stages.scorers.probabilities import softmax
 
 SIZE = 5  # odd: passes then start in the middle of a 64-bit draw
 

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 from study import REPO, tree, write_params
 
-from stages import files, prepare
+from stages import prepare
 from stages.datasets.images import PARTS, Images
 from stages.datasets.prepared import Prepared
 from stages.datasets.summary import duplicates, summary
-from stages.errors import UserError
+from stages.machine import files
+from stages.machine.errors import UserError
 
 NAMES = sorted([*(f"{part}.npy" for part in PARTS), "manifest.json"])
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from stages import process
-from stages.compute import configure
+from stages.machine import process
+from stages.models.compute import configure
 
 
 def faults(size: int) -> int:

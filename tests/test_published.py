@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from stages.catalogue import STRATEGIES
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.published import COLUMNS, HERE, STUDIES, checks, load
 from stages.published.against import OURS, against
 from stages.published.budgets import published_range
 from stages.published.names import DATASETS, METHODS
-from stages.reporting.published import report
+from stages.reporting.literature.published import report
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -13,8 +13,8 @@ import pytest
 from folders import one_line
 
 from stages.datasets.sources import DIGESTS, data_root, load
-from stages.errors import UserError
-from stages.settings import Dataset
+from stages.machine.errors import UserError
+from stages.study.settings import Dataset
 
 
 def write_idx(root: Path, rows: int = 30) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.randomness import Purpose, generator
+from stages.machine.randomness import Purpose, generator
 
 
 def test_every_purpose_round_and_seed_has_a_stream_of_its_own():
@@ -112,11 +112,11 @@ DRAWS = [
 def test_which_streams_a_round_draws_from(study_copy, monkeypatch, strategy, options, more):
     from study import tree, write_params
 
-    from stages import settings
-    from stages.layout import Layout
-    from stages.learners import problem
     from stages.round import Run, run_round
+    from stages.rounds import context
     from stages.start import start
+    from stages.study import settings
+    from stages.study.layout import Layout
 
     study = settings.load(
         write_params(
@@ -129,14 +129,14 @@ def test_which_streams_a_round_draws_from(study_copy, monkeypatch, strategy, opt
         )
     )
     drawn = []
-    original = problem.generator
+    original = context.generator
 
     def noted(seed, purpose, n, part):
         assert (seed, n) == (1, 0)
         drawn.append((purpose.name, part))
         return original(seed, purpose, n, part)
 
-    monkeypatch.setattr(problem, "generator", noted)
+    monkeypatch.setattr(context, "generator", noted)
     start(study, study_copy, "digits", "one", 1)
     run_round(Run(study, Layout(study_copy), "digits", "one", 1), 0, 1)
     assert {name for name, _ in drawn} == COMMON | more
@@ -167,7 +167,7 @@ def test_no_code_uses_a_global_generator(prepared_study, tmp_path):
     """numpy's and torch's own states are where they were after a whole round."""
     from study import grow
 
-    from stages import settings
+    from stages.study import settings
 
     shutil.copytree(prepared_study, tmp_path / "study")
     study = settings.load(tmp_path / "study/params.yaml")

@@ -14,12 +14,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from study import REPO, grow
 
-from stages import settings
 from stages.full import full
 from stages.prepare import prepare
 from stages.protocol import protocol
 from stages.report import report
 from stages.split import split
+from stages.study import settings
 from stages.verify import verify
 
 

@@ -15,9 +15,10 @@ import pytest
 from study import rounds, tree, write_params
 from test_pipeline import commit, environment, make_repository
 
-from stages import recipes, settings
-from stages.errors import UserError
-from stages.layout import Layout
+from stages import recipes
+from stages.machine.errors import UserError
+from stages.study import settings
+from stages.study.layout import Layout
 
 OWN = '''"""A strategy of one's own."""
 
@@ -126,13 +127,19 @@ ROWS = {
         edited("stages/selectors/badge.py", "\n\ndef kmeans", "\n\n# why\n\n\ndef kmeans"),
         set(),
     ),
-    "a docstring": (edited("stages/randomness.py", "Every random number", "Each number"), set()),
-    "randomness": (edited("stages/randomness.py", "    SELECT = 7", "    SELECT = 77"), ALL),
+    "a docstring": (
+        edited("stages/machine/randomness.py", "Every random number", "Each number"),
+        set(),
+    ),
+    "randomness": (
+        edited("stages/machine/randomness.py", "    SELECT = 7", "    SELECT = 77"),
+        ALL,
+    ),
     "exact arithmetic": (
         edited("stages/models/exact.py", "\n\ndef sqrt", "\n\nNEW = 1\n\n\ndef sqrt"),
         ALL,
     ),
-    "the ledger": (edited("stages/ledger.py", "aledger 1", "aledger 2"), ALL),
+    "the ledger": (edited("stages/study/ledger.py", "aledger 1", "aledger 2"), ALL),
     "the report": (
         edited(
             "stages/reporting/cost.py", "import pandas as pd\n", "import pandas as pd\nimport re\n"

@@ -17,9 +17,9 @@ from study import DROP
 from stages.checking import records
 from stages.checking.data import read_manifest
 from stages.checking.records import Place, faults
-from stages.errors import UserError
-from stages.learners.evaluation import measure
-from stages.reading import read_json, read_regular, shown
+from stages.machine.errors import UserError
+from stages.machine.reading import read_json, read_regular, shown
+from stages.rounds.evaluation import measure
 
 LABELED = [0, 1, 2, 3, 4, 5, 6, 7, 8]
 

@@ -13,9 +13,10 @@ from test_compare import ROWS, START, make_run
 from test_report_shown import markdown_rows
 
 from stages.published import checks, load
-from stages.reporting import compare, published
-from stages.reporting.claims import ranking
-from stages.reporting.overlap import by_chance, read_overlap
+from stages.reporting import compare
+from stages.reporting.literature import published
+from stages.reporting.literature.claims import ranking
+from stages.reporting.read.overlap import by_chance, read_overlap
 
 pytestmark = pytest.mark.filterwarnings("error")
 

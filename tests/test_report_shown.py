@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from known import ALPHA, BASELINE, BUDGETS, SEEDS, STRATEGIES, TASKS
 
-from stages.reporting import gallery, records, tables
-from stages.reporting.findings import p_text
-from stages.reporting.grid import grid
+from stages.reporting.figures import gallery
+from stages.reporting.read import records
+from stages.reporting.tables import tables
+from stages.reporting.tables.findings import p_text
+from stages.reporting.write.grid import grid
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),

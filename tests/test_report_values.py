@@ -18,7 +18,8 @@ from statsmodels.stats.diagnostic import lilliefors
 from statsmodels.stats.multitest import multipletests
 
 from stages.published import load
-from stages.reporting import records, tables
+from stages.reporting.read import records
+from stages.reporting.tables import tables
 from stages.statistics.assumptions import kolmogorov_smirnov
 from stages.statistics.resampling import bootstrap_mean
 

@@ -16,9 +16,11 @@ import pandas as pd
 import pytest
 from study import write_chain
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.report import main, report
-from stages.reporting import diagrams, figures, gallery, records, tables
+from stages.reporting.figures import diagrams, figures, gallery
+from stages.reporting.read import records
+from stages.reporting.tables import tables
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -313,7 +315,7 @@ def test_a_chain_that_is_not_sound_ends_the_report(tmp_path):
 def test_command_line(tmp_path, monkeypatch, capsys):
     study = make_settings(strategies=("random", "entropy"), seeds=(0,))
     loader = SimpleNamespace(load=lambda path: {"some.yaml": study}[path])
-    monkeypatch.setitem(sys.modules, "stages.settings", loader)
+    monkeypatch.setitem(sys.modules, "stages.study.settings", loader)
     monkeypatch.setattr(sys, "argv", ["report", "--params", "some.yaml", "--root", str(tmp_path)])
     with pytest.raises(SystemExit) as caught:
         main()
@@ -334,15 +336,17 @@ def test_command_line_for_published_tables_comparisons_and_cost(tmp_path, monkey
         yield Path(root) / name
 
     stubs = {
-        "published": {"report": lambda name: f"tables of {name}"},
+        "literature.published": {"report": lambda name: f"tables of {name}"},
         "compare": {"resolve": resolve, "compare": lambda a, b: f"{a.name} with {b.name}"},
         "cost": {"report": lambda settings, root: f"seconds of {settings}"},
     }
     for name, functions in stubs.items():
         module = SimpleNamespace(**functions)
         monkeypatch.setitem(sys.modules, f"stages.reporting.{name}", module)
-        monkeypatch.setattr("stages.reporting." + name, module, raising=False)
-    monkeypatch.setitem(sys.modules, "stages.settings", SimpleNamespace(load=lambda path: path))
+        monkeypatch.setattr(f"stages.reporting.{name}", module, raising=False)
+    monkeypatch.setitem(
+        sys.modules, "stages.study.settings", SimpleNamespace(load=lambda path: path)
+    )
     for arguments, expected in (
         (["--published", "li"], "tables of li"),
         (["--compare", "one", "two"], "one with two"),

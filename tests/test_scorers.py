@@ -14,13 +14,14 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.compute import configure
+from stages.geometry import probabilities
+from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
-from stages.randomness import Purpose, generator
-from stages.scorers import features, probabilities, trivial, uncertainty
-from stages.scorers.pool import Pool
-from stages.settings import Model
+from stages.models.compute import configure
+from stages.rounds.pool import Pool
+from stages.scorers import features, trivial, uncertainty
+from stages.study.settings import Model
 
 SURE = np.array([[1.0, 0.0, 0.0]])
 UNSURE = np.full((1, 3), 1 / 3)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from study import grow
 
-from stages import settings
 from stages.full import full
-from stages.layout import Layout
-from stages.reporting import records
+from stages.reporting.read import records
+from stages.study import settings
+from stages.study.layout import Layout
 
 
 def test_no_hashed_folder_knows_the_time(study_copy: Path) -> None:

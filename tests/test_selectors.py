@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.decomposition import PCA
 
-from stages.errors import UserError
-from stages.selectors import badge, kcenter, kmeans, lloyd
-from stages.selectors.distances import Points
+from stages.geometry import lloyd
+from stages.geometry.distances import Points
+from stages.machine.errors import UserError
+from stages.selectors import badge, kcenter, kmeans
 from stages.selectors.top import round_to_ties, top
 
 SELECTORS = {

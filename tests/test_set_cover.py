@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from stages.selectors.set_cover import Search, distinct_columns, needs_more
+from stages.geometry.set_cover import Search, distinct_columns, needs_more
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -14,14 +14,15 @@ import pytest
 import torch
 from study import DROP, REPO, edit, rounds, tree, write_params
 
-from stages import full, grow, prepare, settings, split, start
+from stages import full, grow, prepare, split, start
 from stages import protocol as protocol_stage
 from stages import round as round_stage
-from stages.compute import configure
 from stages.datasets import sources
-from stages.errors import UserError, nearest
+from stages.machine.errors import UserError, nearest
 from stages.models import build
+from stages.models.compute import configure
 from stages.protocol import protocol
+from stages.study import settings
 from stages.study.data import PUBLISHED, SMALLEST, WIDTHS, Facts
 
 EXAMPLES = [REPO / "params.yaml", *sorted((REPO / "studies").glob("*.yaml"))]
@@ -571,7 +572,7 @@ def test_what_a_folder_does_not_allow_is_said_as_soon_as_it_is_prepared(
 
 
 def test_threads_beyond_this_machine_are_refused_where_it_is_known(study_copy, capsys, monkeypatch):
-    monkeypatch.setattr("stages.machine.cores", lambda: 2)
+    monkeypatch.setattr("stages.machine.hardware.cores", lambda: 2)
     study = settings.load(write_params(study_copy, tree(threads=33)))
     with pytest.raises(UserError, match="threads is 33, but this machine has 2 cores; .* up to 32"):
         protocol(study, study_copy, "digits")
@@ -640,7 +641,7 @@ def test_names_outside_ascii_are_read_in_any_locale(tmp_path):
         [
             sys.executable,
             "-c",
-            "import sys; from stages.settings import load; "
+            "import sys; from stages.study.settings import load; "
             "print(ascii(load(sys.argv[1]).task['digits'].dataset.root))",
             str(path),
         ],

@@ -11,15 +11,15 @@ import torch
 from study import grow, tree, write_params
 from test_learners import problem, same, task, weights
 
-from stages import settings
-from stages.layout import Layout
-from stages.learners import optimizers, supervised
+from stages.learners import supervised
 from stages.learners.supervised import fresh, train
-from stages.models import batches, state
+from stages.machine.randomness import Purpose
+from stages.models import batches, optimizers, state
 from stages.models.batches import Batches
-from stages.randomness import Purpose
-from stages.settings import Dataset, Model, Split, Task
 from stages.split import split
+from stages.study import settings
+from stages.study.layout import Layout
+from stages.study.settings import Dataset, Model, Split, Task
 
 SGD = {"optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.5}
 RESNET = {"name": "resnet18", "stem": "7x7", "max_pool": False}
@@ -212,7 +212,7 @@ def drawn(study_copy):
     def draw(**changes):
         study = settings.load(write_params(study_copy, tree(**changes)))
         split(study, study_copy, "digits", 0)
-        from stages import ledger
+        from stages.study import ledger
 
         shared = Layout(study_copy).shared_split("digits", 0)
         return [ledger.read(shared / f"{name}.txt").indices for name in ("initial", "validation")]
@@ -239,7 +239,7 @@ def test_balanced_sets_have_as_many_of_each_class(drawn, study_copy):
 
 @pytest.mark.parametrize("size", [3, 6])
 def test_a_round_selects_as_many_as_it_should(study_copy, size):
-    from stages import ledger
+    from stages.study import ledger
 
     study = settings.load(write_params(study_copy, tree(task__digits__query_size=size)))
     grow(study, study_copy, "digits", "entropy", 0)

@@ -14,9 +14,10 @@ import psutil
 import pytest
 from study import REPO
 
-from stages import grow, signals
-from stages.errors import command_line
-from stages.files import write_atomically
+from stages import grow
+from stages.machine import signals
+from stages.machine.errors import command_line
+from stages.machine.files import write_atomically
 
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
@@ -45,8 +46,8 @@ def test_a_signal_is_one_line_and_half_a_file_is_removed(
     script = f"""
 import time
 from pathlib import Path
-from stages.errors import command_line
-from stages.files import write_atomically
+from stages.machine.errors import command_line
+from stages.machine.files import write_atomically
 
 @command_line
 def main():
@@ -90,7 +91,9 @@ def test_a_module_of_ours_that_is_missing_is_a_fault_of_ours() -> None:
 
 
 def test_importing_the_package_changes_no_handler() -> None:
-    code = "import signal; import stages.errors; print(signal.getsignal(signal.SIGTERM).name)"
+    code = (
+        "import signal; import stages.machine.errors; print(signal.getsignal(signal.SIGTERM).name)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True)
     assert done.stdout == "SIG_DFL\n"
 

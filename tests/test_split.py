@@ -1,7 +1,8 @@
 """What the first stages write, by value: against NumPy's own streams and a plain reading of files.
 
 `numpy.random.SeedSequence(seed, spawn_key=(purpose, round))` with the purposes' numbers written out
-here, so that neither stages.randomness nor stages.split is asked what they should have drawn.
+here, so that neither stages.machine.randomness nor stages.split is asked what they should have
+drawn.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import numpy as np
 import pytest
 from study import tree, write_params
 
-from stages import settings, tuning
-from stages.errors import UserError
-from stages.layout import Layout
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose, generator
 from stages.protocol import protocol
-from stages.randomness import Purpose, generator
 from stages.split import draw_balanced, split
 from stages.start import start
+from stages.study import settings, tuning
+from stages.study.layout import Layout
 
 PURPOSES = {
     "VALIDATION": 0, "INITIAL_SET": 1, "INITIALISATION": 2, "BATCHES": 3, "AUGMENTATION": 4,

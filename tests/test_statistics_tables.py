@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.errors import UserError
-from stages.layout import Layout
-from stages.reporting import cost, records, tables
-from stages.reporting.titles import TITLES
+from stages.machine.errors import UserError
+from stages.reporting import cost
+from stages.reporting.read import records
+from stages.reporting.tables import tables
+from stages.reporting.tables.titles import TITLES
+from stages.study.layout import Layout
 
 pytestmark = pytest.mark.filterwarnings("error")
 EXTRAS = [*records.CALIBRATION, *records.CLASSES, *records.GROUPS, *records.SELECTION]

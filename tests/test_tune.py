@@ -12,16 +12,17 @@ import yaml
 from study import REPO, grow, tree, write_params
 from test_pipeline import commit, contents, dvc, git, make_repository, ran
 
-from stages import catalogue, ledger, settings, tune, tuning
+from stages import catalogue, tune
 from stages.catalogue import hybrids
-from stages.compute import configure
 from stages.datasets.prepared import Prepared
-from stages.errors import UserError
-from stages.layout import Layout
-from stages.learners.evaluation import evaluate_rows
+from stages.machine.errors import UserError
 from stages.models import build, restore
 from stages.models.batches import Batches
+from stages.models.compute import configure
+from stages.rounds.evaluation import evaluate_rows
 from stages.start import start
+from stages.study import ledger, settings, tuning
+from stages.study.layout import Layout
 
 ALPHAS = [0.1, 0.5, 0.9]
 MIXED = {

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from test_reporting import make_settings, make_study, read
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.report import render, report
-from stages.reporting import tuned
-from stages.reporting.methods import PARAGRAPHS, methods
-from stages.reporting.titles import TITLES
+from stages.reporting.tables import tuned
+from stages.reporting.tables.methods import PARAGRAPHS, methods
+from stages.reporting.tables.titles import TITLES
 
 pytestmark = pytest.mark.filterwarnings("error")
 

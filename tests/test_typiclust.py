@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.errors import UserError
+from stages.geometry.distances import Points, squared
+from stages.geometry.grid import unit_rows
+from stages.geometry.lloyd import kmeans
+from stages.machine.errors import UserError
 from stages.selectors import probcover, typiclust
-from stages.selectors.distances import Points, squared
-from stages.selectors.grid import unit_rows
-from stages.selectors.lloyd import kmeans
 
 
 def rng(seed: int = 0) -> np.random.Generator:

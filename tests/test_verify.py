@@ -33,9 +33,9 @@ from sealed import (
 from sealed import edit as edit_json
 from study import DATA, DROP, REPO, reseal, rounds, write_chain, write_params
 
-from stages import ledger
-from stages.errors import UserError
-from stages.reporting.records import read_rounds
+from stages.machine.errors import UserError
+from stages.reporting.read.records import read_rounds
+from stages.study import ledger
 from stages.verify import main, verify
 
 SETS = {"validation": [40, 41], "initial": [5, 1]}

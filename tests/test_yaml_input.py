@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from study import REPO
 
-from stages import yaml_input
-from stages.errors import UserError
-from stages.yaml_input import Limits, parse, resolve
+from stages.machine import yaml_input
+from stages.machine.errors import UserError
+from stages.machine.yaml_input import Limits, parse, resolve
 
 
 def faults(text: str | bytes, **limits: int) -> list[str]:

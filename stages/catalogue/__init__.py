@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from stages.catalogue import bounds, diversity, hybrid, uncertainty
 from stages.catalogue.strategy import SUPERVISED, TOP, Strategy
-from stages.errors import UserError, nearest, shown
+from stages.machine.errors import UserError, nearest, shown
 
 __all__ = [
     "STRATEGIES",

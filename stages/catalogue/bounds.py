@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from stages.catalogue.strategy import Strategy
-from stages.errors import UserError, nearest, shown
+from stages.machine.errors import UserError, nearest, shown
 
 CEILINGS: dict[str, float] = {
     # A training each, and all weights are in memory together.

@@ -6,13 +6,13 @@ import json
 import os
 from pathlib import Path
 
-from stages import ledger
 from stages.checking.plan import Plan
 from stages.checking.records import Data
 from stages.checking.tree import Run
-from stages.errors import UserError
-from stages.layout import END
-from stages.reading import shown
+from stages.machine.errors import UserError
+from stages.machine.reading import shown
+from stages.study import ledger
+from stages.study.layout import END
 
 SHARED_FILES = ("initial.txt", "validation.txt")
 
@@ -21,7 +21,7 @@ def check_shared(folder: Path, run: Run) -> tuple[ledger.Link, ledger.Link]:
     """The validation and initial set of a (task, seed), checked.
 
     Raises:
-        UserError: as `stages.ledger.read`; or headers of another folder.
+        UserError: as `stages.study.ledger.read`; or headers of another folder.
     """
     initial = ledger.read(folder / "initial.txt")
     validation = ledger.read(folder / "validation.txt")
@@ -35,7 +35,7 @@ def check_run(folder: Path, run: Run) -> ledger.Chain:
     """The chain of a run, checked from its seal to its beginning.
 
     Raises:
-        UserError: as `stages.ledger.walk`; no seal; or links that belong elsewhere.
+        UserError: as `stages.study.ledger.walk`; no seal; or links that belong elsewhere.
     """
     seal = folder / f"round-{END}.txt"
     if not os.path.lexists(seal):

@@ -15,9 +15,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.errors import UserError
-from stages.layout import Layout
-from stages.reading import MissingFile, open_regular, shown
+from stages.machine.errors import UserError
+from stages.machine.reading import MissingFile, open_regular, shown
+from stages.study.layout import Layout
 
 MEMORY = 1 << 30  # bytes
 SECONDS = 60

@@ -10,9 +10,9 @@ import numpy as np
 
 from stages.checking.plan import Plan
 from stages.checking.records import Data
-from stages.errors import UserError
-from stages.layout import Layout
-from stages.reading import MissingFile, open_regular, read_json, shown
+from stages.machine.errors import UserError
+from stages.machine.reading import MissingFile, open_regular, read_json, shown
+from stages.study.layout import Layout
 
 SHARED = ("reproducible", "device")  # and threads, where they can change a result
 HEADER = 1 << 14  # bytes before the labels in their file

@@ -1,7 +1,7 @@
 """What a study's settings ask for, read with PyYAML alone: no import of anybody's strategy.
 
-:mod:`stages.settings` reads them in full; a check needs names, numbers and sizes only, and must
-hold where the settings are a stranger's.
+:mod:`stages.study.settings` reads them in full; a check needs names, numbers and sizes only, and
+must hold where the settings are a stranger's.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.errors import UserError
-from stages.reading import shown
+from stages.machine.errors import UserError
+from stages.machine.reading import shown
 
 NAME = re.compile(r"(?!(?:seed-.*|full|data)$)[A-Za-z0-9_]{1,200}")
 MOST_RUNS = 1_000_000
@@ -91,7 +91,7 @@ def read(path: Path) -> Plan:
     Raises:
         UserError: not settings of a study; the message names the key.
     """
-    from stages import yaml_input  # PyYAML; without settings, NumPy is enough
+    from stages.machine import yaml_input  # PyYAML; without settings, NumPy is enough
 
     raw = yaml_input.read(path, follow=False)
     if not isinstance(raw, dict):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.errors import UserError
-from stages.reading import read_json, shown
+from stages.machine.errors import UserError
+from stages.machine.reading import read_json, shown
 
 FORMAT = 1
 IDENTITY = ("task", "strategy", "seed", "round")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import ledger
 from stages.checking import chains, records, tree, tuned
 from stages.checking.data import check_protocol, read_labels, read_manifest
 from stages.checking.plan import Plan
 from stages.checking.tree import Run, Tree
-from stages.errors import UserError
-from stages.layout import Layout
-from stages.reading import MissingFile
+from stages.machine.errors import UserError
+from stages.machine.reading import MissingFile
+from stages.study import ledger
+from stages.study.layout import Layout
 
 
 @dataclass

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.checking.plan import NAME
-from stages.ledger import NUMBER
-from stages.reading import kind
+from stages.machine.reading import kind
+from stages.study.ledger import NUMBER
 
 DEEPEST = 6  # folders; a study has four
 SEED = re.compile(rf"seed-({NUMBER})")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.checking.plan import Plan
-from stages.errors import UserError
-from stages.reading import read_json, shown
+from stages.machine.errors import UserError
+from stages.machine.reading import read_json, shown
 
 
 def chosen(

@@ -12,8 +12,8 @@ from stages.datasets.limits import available_memory, gib
 from stages.datasets.listing import SUFFIXES, Listing, list_part, same_name, shown
 from stages.datasets.pixels import MOST_PIXELS, read_image
 from stages.datasets.summary import Reading, duplicates
-from stages.errors import UserError
-from stages.progress import progress
+from stages.machine.errors import UserError
+from stages.machine.progress import progress
 
 
 def read_folder(root: Path, size: tuple[int, int] | None, channels: int) -> Images:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from stages.datasets.listing import cannot, shown
-from stages.errors import UserError
+from stages.machine.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stages.datasets.listing import cannot
-from stages.errors import UserError
+from stages.machine.errors import UserError
 
 AGAIN = "run the stage prepare (dvc repro prepare)"
 

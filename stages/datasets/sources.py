@@ -11,8 +11,8 @@ import numpy as np
 from stages.datasets.folder import read_folder
 from stages.datasets.images import Images
 from stages.datasets.listing import cannot, shown
-from stages.errors import UserError
-from stages.settings import Dataset
+from stages.machine.errors import UserError
+from stages.study.settings import Dataset
 
 # SHA-256 over the arrays (Images.digest), of the files as their authors publish them. Of cifar10
 # torchvision checks each file against its authors' MD5 before it opens it.

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.errors import UserError
 from stages.learners import supervised
-from stages.learners.problem import Learned, Problem
+from stages.machine.errors import UserError
 from stages.models.batches import Batches
+from stages.rounds.context import Learned, Problem
 from stages.selectors.adversarial import IMAGES, ROWS
 
 

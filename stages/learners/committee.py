@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from stages.learners import supervised
-from stages.learners.problem import Learned, Problem
+from stages.rounds.context import Learned, Problem
 
 
 def train(problem: Problem, members: int = 5) -> Learned:

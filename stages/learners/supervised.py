@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stages.errors import UserError
-from stages.learners.augmentation import augment
-from stages.learners.optimizers import OPTIMIZERS, learning_rate
-from stages.learners.problem import Learned, Problem
+from stages.machine.errors import UserError
+from stages.machine.progress import progress
+from stages.machine.randomness import Purpose
 from stages.models import Network, build, initialise
+from stages.models.augmentation import augment
 from stages.models.batches import logits_in_training
 from stages.models.exact import cross_entropy
-from stages.progress import progress
-from stages.randomness import Purpose
+from stages.models.optimizers import OPTIMIZERS, learning_rate
+from stages.rounds.context import Learned, Problem
 
 
 def train(problem: Problem) -> Learned:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.compute import Compute
-from stages.errors import UserError
+from stages.machine.errors import UserError
+from stages.models.compute import Compute
 from stages.models.networks import Network
 
 INFERENCE_BATCH = 1000

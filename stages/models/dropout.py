@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 
 STEPS = 1 << 16
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.models.dropout import Dropout
 
 MANTISSA = 53

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from stages.compute import Compute
-from stages.errors import UserError
-from stages.learners.optimizers import Adam
+from stages.machine.errors import UserError
+from stages.models.compute import Compute
 from stages.models.exact import exp
+from stages.models.optimizers import Adam
 
 
 class _Logistic(Function):

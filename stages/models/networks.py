@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.models.dropout import Body, Dropout
-from stages.settings import Model
 from stages.study.data import misfit
+from stages.study.settings import Model
 
 
 class Network(nn.Module):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.errors import UserError, nearest
+from stages.machine.errors import UserError, nearest
 
 HERE = Path(__file__).parent
 COLUMNS = (

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages import yaml_input
-from stages.reporting.grid import grid, plural
-from stages.reporting.overlap import jaccards, read_indices
-from stages.reporting.revisions import resolve
-from stages.reporting.study import Run, Study, chosen, fingerprint, initial_set, read_study
+from stages.machine import yaml_input
+from stages.reporting.read.overlap import jaccards, read_indices
+from stages.reporting.read.revisions import resolve
+from stages.reporting.read.study import Run, Study, chosen, fingerprint, initial_set, read_study
+from stages.reporting.write.grid import grid, plural
 from stages.statistics.comparisons import games_howell
 from stages.statistics.measures import aubc, describe
 from stages.statistics.paired import holm, paired_t, wilcoxon

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.reporting import records
-from stages.reporting.grid import grid
+from stages.reporting.read import records
+from stages.reporting.write.grid import grid
 from stages.statistics.measures import describe
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from stages.machine.progress import progress
+from stages.models.attacks import Step, basic_iterative, deep_fool, iterate, norms
 from stages.models.batches import slices
-from stages.progress import progress
-from stages.scorers.attacks import Step, basic_iterative, deep_fool, iterate, norms
-from stages.scorers.pool import Pool
+from stages.rounds.pool import Pool
 from stages.selectors.adversarial import IMAGES, ROWS, Attacked
 
 BATCH = 128  # images attacked together; the graph of a gradient is kept for each

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose
 from stages.models.batches import classify
-from stages.randomness import Purpose
-from stages.scorers.pool import Pool, drawn
+from stages.rounds.pool import Pool, drawn
 from stages.selectors import Selection
 from stages.selectors.albl import Advised, Bandit, reward, updated
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.geometry.probabilities import softmax
+from stages.machine.errors import UserError
 from stages.models.batches import classify, embed
-from stages.scorers.pool import Pool
-from stages.scorers.probabilities import softmax
+from stages.rounds.pool import Pool
 from stages.scorers.uncertainty import entropy_of, margin_of
 from stages.selectors.bait import Fisher
 from stages.selectors.cluster_margin import ClusteredMargins

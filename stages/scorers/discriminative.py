@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.compute import Compute
-from stages.errors import UserError
 from stages.learners.supervised import batches_of
+from stages.machine.errors import UserError
+from stages.machine.progress import progress
+from stages.machine.randomness import Purpose
 from stages.models import initialise
 from stages.models.batches import slices
+from stages.models.compute import Compute
 from stages.models.logistic import Trainer, logistic, sigmoid, tensor
-from stages.progress import progress
-from stages.randomness import Purpose
-from stages.scorers.pool import Pool
+from stages.rounds.pool import Pool
 from stages.selectors.top import top
 
 WIDTH = 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.scorers.pool import Pool
+from stages.rounds.pool import Pool
 
 
 def embedding(pool: Pool) -> np.ndarray:

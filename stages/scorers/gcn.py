@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.errors import UserError
+from stages.geometry.grid import unit_rows
+from stages.machine.errors import UserError
+from stages.machine.progress import progress
+from stages.machine.randomness import Purpose
 from stages.models.batches import dropout_mask
 from stages.models.gcn import GCN, Graph
 from stages.models.logistic import Trainer, logistic, sigmoid, tensor
-from stages.progress import progress
-from stages.randomness import Purpose
-from stages.scorers.pool import Pool
-from stages.selectors.grid import unit_rows
+from stages.rounds.pool import Pool
 
 OUTSIDE = -2.0  # below every score
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from stages.geometry.diversity import minimum_distance, posterior_variance
+from stages.machine.randomness import Purpose
 from stages.models.batches import classify
-from stages.randomness import Purpose
-from stages.scorers.discriminator import Training, discriminator_score
-from stages.scorers.diversity import minimum_distance, posterior_variance
-from stages.scorers.pool import Pool
+from stages.models.discriminator import Training, discriminator_score
+from stages.rounds.pool import Pool
 from stages.scorers.uncertainty import (
     bald_of,
     entropy_of,

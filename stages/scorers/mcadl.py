@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.geometry import correct
+from stages.geometry.grid import cosines, unit_rows
+from stages.machine.errors import UserError
 from stages.models.batches import classify, slices
-from stages.scorers.pool import Pool
+from stages.rounds.pool import Pool
 from stages.scorers.uncertainty import margin_of
-from stages.selectors import correct
-from stages.selectors.grid import cosines, unit_rows
 from stages.selectors.remember import Remembered
 
 BLOCK_CELLS = 10_000_000  # similarities held at a time

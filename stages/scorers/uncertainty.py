@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from stages.scorers import probabilities
-from stages.scorers.pool import Pool
+from stages.geometry import probabilities
+from stages.rounds.pool import Pool
 
 Measure = Callable[[np.ndarray], np.ndarray]
 

@@ -1,7 +1,7 @@
 """A bandit over strategies: EXP4.P decides whose advice each query follows.
 
 What it remembers goes into the carry, so its arithmetic is the same on every processor
-(:mod:`stages.selectors.correct`).
+(:mod:`stages.geometry.correct`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.selectors import Selection, correct
+from stages.geometry import correct
+from stages.machine.errors import UserError
+from stages.selectors import Selection
 
 
 @dataclass(frozen=True)

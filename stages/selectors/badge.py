@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.selectors import seeding
-from stages.selectors.grid import blocks, on_grid, squares
+from stages.geometry import seeding
+from stages.geometry.grid import blocks, on_grid, squares
+from stages.machine.errors import UserError
 
 BLOCK = 2048
 
@@ -17,7 +17,7 @@ def kmeans_plus_plus(
     """Ash et al. 2020, Algorithm 1: D^2 sampling (Arthur & Vassilvitskii 2007) on a_i x_i^T.
 
     |a x^T - a' x'^T|^2 = |a|^2 |x|^2 + |a'|^2 |x'|^2 - 2 (a . a') (x . x'), so gradients are never
-    written out; they are drawn by :func:`stages.selectors.seeding.draw`. The first pick is the
+    written out; they are drawn by :func:`stages.geometry.seeding.draw`. The first pick is the
     longest embedding, as in the authors' code. Once every candidate coincides with a pick the rest
     is drawn uniformly. Memory beyond the factors: N (D + 2 C) * 4 bytes.
 
@@ -45,7 +45,7 @@ def _longest(lengths: np.ndarray, rng: np.random.Generator) -> int:
 
 
 class Gradients:
-    """The embeddings a_i x_i^T in two factors on grids (:mod:`stages.selectors.grid`).
+    """The embeddings a_i x_i^T in two factors on grids (:mod:`stages.geometry.grid`).
 
     Attributes:
         lengths: squared, float64, shape (N,), in an arbitrary unit.

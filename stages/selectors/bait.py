@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.progress import progress
-from stages.selectors.bait_lazy import Forward
-from stages.selectors.fisher import Fisher, State, best
+from stages.geometry.bait_lazy import Forward
+from stages.geometry.fisher import Fisher, State, best
+from stages.machine.errors import UserError
+from stages.machine.progress import progress
 
 GIB = 2**30
 # Trace of the information of one image over the regularisation. Gains lose its square in bits of
@@ -37,7 +37,7 @@ def forward_backward(
     I(x) = V V^T has rank C, so by Woodbury's identity the trace falls by tr((1 + K)^-1 H) with
     K = V^T A V, H = V^T A F A V and A = M^-1. K and H are kept for every candidate and follow the
     rank-C changes of A: a step costs N C^2 D at most, not N (C D)^2. Most of it is put off, and for
-    most candidates for good, by upper bounds of the gain (:mod:`stages.selectors.bait_lazy`): the
+    most candidates for good, by upper bounds of the gain (:mod:`stages.geometry.bait_lazy`): the
     picks are those of a full search.
 
     Args:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.scorers.probabilities import entropy
-from stages.selectors.configurations import TINY, Configurations, extend, grouped, mixture_entropy
+from stages.geometry.configurations import TINY, Configurations, extend, grouped, mixture_entropy
+from stages.geometry.probabilities import entropy
+from stages.machine.errors import UserError
 
 TIE = 1e-12  # nats; mutual information that differs by less is equal
 LOOSE = 1e-4  # nats; far more than float32 adds to an entropy of 1e5 classes

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.geometry.agglomerative import average_linkage
+from stages.machine.errors import UserError
 from stages.selectors import Selection
-from stages.selectors.agglomerative import average_linkage
 from stages.selectors.top import top
 
 
@@ -45,7 +45,7 @@ def cluster_margin(
     The clusters are those of the first round for the whole run; the carry hands them on.
 
     Args:
-        cluster_size, part: of :func:`stages.selectors.agglomerative.average_linkage`.
+        cluster_size, part: of :func:`stages.geometry.agglomerative.average_linkage`.
 
     Raises:
         UserError: a number is not finite, b is larger than N, or a candidate has no cluster.

@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.geometry.cover import Cover, Limits, Undecided
+from stages.geometry.distances import Frame, Points, nearest
+from stages.geometry.grid import check_finite
+from stages.machine.errors import UserError
 from stages.selectors import kcenter
-from stages.selectors.cover import Cover, Limits, Undecided
-from stages.selectors.distances import Frame, Points, nearest
-from stages.selectors.grid import check_finite
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def robust(
 
     The greedy start (Algorithm 1) gives a radius that b centres do for, and half of a distance of
     its sequence one that none do for; between them ``steps`` bisections ask the program of eq. (5),
-    see :class:`stages.selectors.cover.Cover`. Up to ``outliers`` of all points may stay open.
+    see :class:`stages.geometry.cover.Cover`. Up to ``outliers`` of all points may stay open.
 
     A radius for which neither centres nor a proof that there are none is found within ``moves``,
     ``nodes``, ``nonzeros`` and ``programs`` counts as one that does not do: the best centres so
@@ -46,7 +46,7 @@ def robust(
         pca: principal components to keep, as in k-center greedy; 0: all.
         outliers: share of all points, Xi / n (the paper: 1e-4).
         steps: bisections at most; each halves what is left between the two radii.
-        moves, nodes, nonzeros, programs: see :class:`stages.selectors.cover.Limits`.
+        moves, nodes, nonzeros, programs: see :class:`stages.geometry.cover.Limits`.
         time_limit: seconds for all radii together.
 
     Returns:

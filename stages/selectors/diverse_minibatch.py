@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.selectors.distances import Points
+from stages.geometry.distances import Points
+from stages.geometry.lloyd import kmeans
+from stages.machine.errors import UserError
 from stages.selectors.kmeans import nearest_free
-from stages.selectors.lloyd import kmeans
 from stages.selectors.top import top
 
 
@@ -23,7 +23,7 @@ def weighted_kmeans(
     """Zhdanov 2019: keep the beta b most informative, k-means weighted by
     informativeness into b clusters, take the nearest different candidate to each centre.
 
-    Exact up to the grids of :mod:`stages.selectors.grid`. Where all informativeness is 0, all
+    Exact up to the grids of :mod:`stages.geometry.grid`. Where all informativeness is 0, all
     weights are equal.
 
     Args:

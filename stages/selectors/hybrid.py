@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 from stages.selectors.top import top
 
 MEANS = ("mean", "mean_decayed", "geometric_mean", "geometric_mean_decayed")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.selectors import axes
-from stages.selectors.distances import Frame
-from stages.selectors.grid import blocks, check_finite, squares
+from stages.geometry import axes
+from stages.geometry.distances import Frame
+from stages.geometry.grid import blocks, check_finite, squares
+from stages.machine.errors import UserError
 
 BLOCK = 1024
 SHORTLIST = 2048
@@ -21,7 +21,7 @@ def greedy(
     Lazy: float32 matrix products give each candidate an upper bound of its squared distance to the
     nearest centre. Picks come from a short list of the largest bounds, kept up to date; the rest of
     the pool learns of new picks, all at once, only when the list has sunk to the bounds outside.
-    Decided is on distances on a grid in float64 (:mod:`stages.selectors.grid`), of the few
+    Decided is on distances on a grid in float64 (:mod:`stages.geometry.grid`), of the few
     whose bounds are near the largest: the picks are the plain algorithm's, on every processor.
     Ties are broken by ``rng``; once every candidate is covered (distance 0) the rest is drawn
     uniformly. Memory beyond the embeddings: (L + b) D + N numbers and the short list.

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import eigh
 
-from stages.errors import UserError
-from stages.selectors.distances import Points, pieces, squared
-from stages.selectors.grid import check_finite
+from stages.geometry.distances import Points, pieces, squared
+from stages.geometry.grid import check_finite
+from stages.machine.errors import UserError
 
 SAMPLE = 1000
 RELATIVE_ZERO = 1e-10

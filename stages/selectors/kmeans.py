@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.selectors import lloyd
-from stages.selectors.distances import Points, squared
-from stages.selectors.grid import blocks
-from stages.selectors.threads import in_threads
+from stages.geometry import lloyd
+from stages.geometry.distances import Points, squared
+from stages.geometry.grid import blocks
+from stages.machine.errors import UserError
+from stages.machine.threads import in_threads
 
 BACKENDS = ("auto", "exact", "faiss", "scipy", "sklearn")
 BLOCK = 2048
@@ -30,7 +30,7 @@ def nearest_to_centres(
 
     Args:
         iterations: of Lloyd's algorithm at most.
-        backend: ``exact`` (:mod:`stages.selectors.lloyd`: the same picks on every processor),
+        backend: ``exact`` (:mod:`stages.geometry.lloyd`: the same picks on every processor),
             ``faiss`` (float32, CPU or GPU), ``scipy`` or ``sklearn`` (the precision of the
             features), or ``auto``: faiss where the features are float32 and there is a GPU, else
             exact, the fastest on a CPU. A cluster that loses all its points stays where it is

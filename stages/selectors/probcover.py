@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.selectors.balls import held, reaches, slack, strangers
-from stages.selectors.distances import Points, pieces, squared, within
-from stages.selectors.grid import unit_rows
-from stages.selectors.lloyd import kmeans
+from stages.geometry.balls import held, reaches, slack, strangers
+from stages.geometry.distances import Points, pieces, squared, within
+from stages.geometry.grid import unit_rows
+from stages.geometry.lloyd import kmeans
+from stages.machine.errors import UserError
 
 ITERATIONS = 20
 TOGETHER = 32  # candidates that are counted again at once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.errors import UserError
+from stages.machine.errors import UserError
 
 TIE_BITS = 40
 

@@ -6,10 +6,10 @@ from collections import deque
 
 import numpy as np
 
-from stages.errors import UserError
-from stages.selectors.distances import Points, pieces, squared
-from stages.selectors.grid import unit_rows
-from stages.selectors.lloyd import kmeans
+from stages.geometry.distances import Points, pieces, squared
+from stages.geometry.grid import unit_rows
+from stages.geometry.lloyd import kmeans
+from stages.machine.errors import UserError
 from stages.selectors.top import round_to_ties
 
 SMALL = 5

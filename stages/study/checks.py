@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import catalogue
-from stages.errors import UserError, nearest, shown
+from stages.machine.errors import UserError, nearest, shown
 from stages.study import data
 from stages.study.faults import Faults
 from stages.study.schema import ROUND, Round, Settings, Task

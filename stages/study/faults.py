@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stages.errors import MANY_FAULTS, closest, nearest, one_line, shown
+from stages.machine.errors import MANY_FAULTS, closest, nearest, one_line, shown
 from stages.study.schema import Report, Round, Settings, Task
 
 Path = tuple[Any, ...]

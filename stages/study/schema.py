@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from stages import catalogue
-from stages.errors import UserError, nearest, shown
+from stages.machine.errors import UserError, nearest, shown
 
 ROWS = 10**9  # as many of the smallest images, 28x28, are 800 GB in one array
 EPOCHS = 10**6  # of one image each at a millisecond: a quarter of an hour, for each labeled row

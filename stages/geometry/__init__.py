@@ -1,0 +1,1 @@
+"""Arithmetic on arrays that selections need: distances, clusters, covers, determinants."""

@@ -1,0 +1,1 @@
+"""The statistics of this package on what other studies printed."""

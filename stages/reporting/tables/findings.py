@@ -1,0 +1,227 @@
+"""What the numbers of a study say, and what they cannot say, in sentences."""
+
+import pandas as pd
+
+from stages.reporting.tables.tables import ACCURACY, ALL_BUDGETS, AUBC, FULL_ROW, fixed
+from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE
+
+
+def listing(names: list[str], most: int = 12) -> str:
+    """Names in a sentence: "a", "a and b", "a, b and c"; beyond `most` the rest is counted."""
+    names = [f"`{name}`" for name in names]
+    if len(names) > most:
+        names = [*names[:most], f"{len(names) - most} more"]
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count(n: int, noun: str) -> str:
+    """A number with its noun: "1 seed", "3 seeds"."""
+    if n == 1:
+        return f"1 {noun}"
+    return f"{n} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"
+
+
+def _verdict_sentence(held: pd.DataFrame, baseline: str, alpha: float) -> str:
+    words = {
+        word: held.loc[held["verdict"] == word, "strategy"].tolist()
+        for word in (BETTER, WORSE, UNDETERMINED, NOT_AVAILABLE)
+    }
+    clauses = [
+        f"{listing(words[word])} {'is' if len(words[word]) == 1 else 'are'} {word}"
+        for word in (BETTER, WORSE)
+        if words[word]
+    ]
+    if words[UNDETERMINED]:
+        rest = "no difference could be shown for "
+        clauses.append(
+            rest
+            + (listing(words[UNDETERMINED]) if clauses or words[NOT_AVAILABLE] else "any strategy")
+        )
+    if words[NOT_AVAILABLE]:
+        clauses.append(f"no test is possible for {listing(words[NOT_AVAILABLE])}")
+    return f"Against `{baseline}` (Games-Howell, alpha {alpha:g}), {'; '.join(clauses)}."
+
+
+def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
+    """One paragraph of findings, each stated only as far as its test carries it.
+
+    Args:
+        tables: as of `tables.build`.
+        settings: with `tasks`, `strategies` and `report`.
+
+    Returns:
+        A paragraph of Markdown.
+    """
+    alpha, baseline = settings.report.alpha, settings.report.baseline
+    sentences = []
+    for task in settings.tasks:
+        summary = tables["summary"].query("task == @task and strategy != @FULL_ROW")
+        kruskal = tables["kruskal_wallis"].query("task == @task and measure == @AUBC").iloc[0]
+        held = tables["verdicts"].query("task == @task and measure == @AUBC")
+        best = summary[summary["aubc_rank"] == 1]
+        area = fixed(best["aubc_mean"].iloc[0], 4)
+        parts = []
+        if len(summary) == 1:
+            parts.append(
+                f"`{best['strategy'].iloc[0]}`, the only strategy, has a mean AUBC of {area}."
+            )
+        elif len(best) == len(summary):
+            parts.append(f"all {len(summary)} strategies have the same mean AUBC, {area}.")
+        else:
+            verb = "has" if len(best) == 1 else "share"
+            parts.append(
+                f"{listing(best['strategy'].tolist())} {verb} the highest mean AUBC, {area}."
+            )
+        if not pd.isna(kruskal["p"]):
+            differ = kruskal["p"] < alpha
+            parts.append(
+                f"The AUBC of the {kruskal['groups']} strategies "
+                f"{'differs' if differ else 'is not shown to differ'} "
+                f"(Kruskal-Wallis, {p_text(kruskal['p'])})."
+            )
+        if len(settings.seeds) > 1 and baseline in settings.strategies and len(held):
+            parts.append(_verdict_sentence(held, baseline, alpha))
+        sentences.append(f"On **{task}**, " + " ".join(parts))
+    points = tables["win_tie_loss"]
+    if len(settings.tasks) > 1 and len(points) > 1:
+        top = points[points["rank"] == 1]
+        sentences.append(
+            f"Over all {len(settings.tasks)} tasks {listing(top['strategy'].tolist())} "
+            f"{'leads' if len(top) == 1 else 'lead'} the win-tie-loss count with "
+            f"{top['points'].iloc[0]} points."
+        )
+    if len(settings.seeds) == 1:
+        sentences.append(
+            "With one seed every number rests on a single run: no test is possible, "
+            "and no order of strategies can be concluded."
+        )
+        return " ".join(sentences)
+    sentences.append(
+        "A difference that could not be shown is not evidence that there is none"
+        + (", least of all with few seeds." if len(settings.seeds) < 10 else ".")
+    )
+    return " ".join(sentences)
+
+
+def p_text(p: float) -> str:
+    """A p value for a sentence: "p = 0.0123", "p < 0.0001" or "p n/a"."""
+    if pd.isna(p):
+        return "p n/a"
+    return "p < 0.0001" if p < 0.0001 else f"p = {fixed(p, 4)}"
+
+
+def limits(tables: dict[str, pd.DataFrame], settings) -> list[str]:
+    """Which statistics could not be computed, or carry little weight, and why.
+
+    Args:
+        tables: as of `tables.build`.
+        settings: with `tasks`, `strategies`, `seeds` and `report`.
+
+    Returns:
+        Sentences, none where there is nothing to say.
+    """
+    seeds, baseline = len(settings.seeds), settings.report.baseline
+    several = len(settings.strategies) > 1
+    notes = []
+    if seeds < 2:
+        notes.append(
+            "With one seed there is no spread: standard deviations, bands, all tests and "
+            "all verdicts are n/a. At least two seeds are needed, three for the tests of "
+            "assumptions."
+        )
+    elif seeds < 3:
+        notes.append(
+            "With two seeds Shapiro-Wilk and Levene's test are n/a: both need three values a group."
+        )
+    if not several:
+        notes.append(
+            "With one strategy there is nothing to compare: Levene, Kruskal-Wallis, "
+            "Games-Howell and win-tie-loss are n/a or empty."
+        )
+    if baseline not in settings.strategies:
+        notes.append(
+            f"The baseline `{baseline}` is not among the strategies, so the verdicts "
+            "against it are n/a."
+        )
+    if seeds > 1:
+        notes += _degenerate(tables, several)
+    if 1 < seeds < 5 and several:
+        notes.append(
+            f"With {seeds} seeds the tests are weak: the chi-square approximation of "
+            "Kruskal-Wallis is rough below five values a group, and tests of "
+            "assumptions rarely reject."
+        )
+    summary = tables["summary"]
+    whole = set(summary.loc[summary["strategy"] == FULL_ROW, "task"])
+    without = [task for task in settings.tasks if task not in whole]
+    if without:
+        notes.append(
+            f"There is no result of training on all labels for {listing(without)}, so "
+            "the Full row and line are left out."
+        )
+    short = summary[(summary["strategy"] == FULL_ROW) & (summary["n"] < seeds)]
+    notes += [
+        f"The Full row of `{row.task}` rests on {row.n} of {count(seeds, 'seed')}."
+        for row in short.itertuples(index=False)
+    ]
+    return notes
+
+
+def _degenerate(tables: dict[str, pd.DataFrame], several: bool) -> list[str]:
+    notes = []
+    spread = tables["curve"]
+    flat = spread[(spread["n"] > 1) & (spread["std"] == 0)]
+    if len(flat):
+        first = flat.iloc[0]
+        notes.append(
+            f"All seeds agree exactly in {count(len(flat), 'group')} of one strategy at "
+            f"one budget (first: `{first['strategy']}` on `{first['task']}` at "
+            f"{first['labeled']} labeled): Shapiro-Wilk is n/a there, and a pair of such "
+            "groups has no Games-Howell test."
+        )
+    kruskal = tables["kruskal_wallis"]
+    equal = kruskal[kruskal["p"].isna()]
+    if several and len(equal):
+        first = equal.iloc[0]
+        where = "AUBC" if first["measure"] == AUBC else f"{first['labeled']} labeled"
+        notes.append(
+            f"Kruskal-Wallis is n/a in {count(len(equal), 'place')} (first: "
+            f"`{first['task']}`, {where}), where all values are equal or a strategy has "
+            "fewer than two runs."
+        )
+    return notes
+
+
+def assumption_sentence(rows: pd.DataFrame, alpha: float) -> str:
+    """Whether the assumptions of an ordinary analysis of variance hold on one task.
+
+    Args:
+        rows: one task's rows of the assumptions table.
+        alpha: level of the tests.
+    """
+    sentences = []
+    for test, name, claim in (
+        ("shapiro_wilk", "Shapiro-Wilk", "normality"),
+        ("levene_median", "Levene's test (centre: median)", "equal variances"),
+    ):
+        own = rows[(rows["test"] == test) & rows["p"].notna()]
+        if own.empty:
+            sentences.append(f"{name} is n/a.")
+            continue
+        counts = []
+        for measure, what in ((AUBC, "on AUBC"), (ACCURACY, "on accuracy at single budgets")):
+            tested = own.loc[own["measure"] == measure, "p"]
+            if len(tested) == 1:
+                counts.append(f"{what}, {p_text(tested.iloc[0])}")
+            elif len(tested):
+                counts.append(f"{what} in {(tested < alpha).sum()} of {len(tested)} tests")
+        rejects = "does not reject" if own["p"].min() >= alpha else "rejects"
+        sentences.append(f"{name} {rejects} {claim} at alpha {alpha:g} ({'; '.join(counts)}).")
+    return " ".join(sentences)
+
+
+def budget_label(measure: str, labeled: str) -> str:
+    """How a measure is named at the head of a column."""
+    return "AUBC" if labeled == ALL_BUDGETS and measure == AUBC else labeled

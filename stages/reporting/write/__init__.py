@@ -1,0 +1,1 @@
+"""Tables, figures and text as HTML, Markdown and LaTeX."""

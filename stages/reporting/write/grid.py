@@ -1,0 +1,51 @@
+"""Plain Markdown tables for what is printed on the command line."""
+
+import pandas as pd
+
+from stages.reporting.tables.tables import NOT_AVAILABLE, fixed
+
+
+def grid(table: pd.DataFrame, decimals: dict[str, int] | int = 4) -> str:
+    """A Markdown table; numbers are aligned to the right, NaN is n/a.
+
+    Args:
+        table: any table.
+        decimals: for float columns, all of them or by name (others: 4).
+    """
+    columns, right = [], []
+    for name in table.columns:
+        values = table[name]
+        places = decimals if isinstance(decimals, int) else decimals.get(name, 4)
+        if pd.api.types.is_bool_dtype(values.dtype):
+            cells = ["yes" if value else "no" for value in values]
+        elif pd.api.types.is_float_dtype(values.dtype):
+            cells = [fixed(value, places) for value in values]
+            if str(name) == "p" or str(name).endswith(("_p", "p_holm")):
+                cells = [small(value) for value in values]
+        else:
+            cells = [NOT_AVAILABLE if pd.isna(value) else str(value) for value in values]
+        columns.append([cell.replace("|", "\\|") for cell in cells])
+        right.append(pd.api.types.is_numeric_dtype(values.dtype))
+    header = f"| {' | '.join(str(name).replace('_', ' ') for name in table.columns)} |"
+    rule = f"| {' | '.join('---:' if number else '---' for number in right)} |"
+    rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
+    return "\n".join([header, rule, *rows])
+
+
+def small(p: float) -> str:
+    """A p value with four decimals, "<0.0001" below."""
+    if pd.isna(p):
+        return NOT_AVAILABLE
+    return "<0.0001" if p < 0.0001 else fixed(p, 4)
+
+
+def p_of(p: float) -> str:
+    """A p value in a sentence: "p = 0.0123", "p < 0.0001" or "p n/a"."""
+    if pd.isna(p):
+        return "p n/a"
+    return "p < 0.0001" if p < 0.0001 else f"p = {fixed(p, 4)}"
+
+
+def plural(n: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not one."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
