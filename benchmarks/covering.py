@@ -22,7 +22,19 @@ from benchmarks.forked import LONGEST, ROOT, Child, copy_of, pytest_main, run_te
 from benchmarks.mutants import Mutant, functions
 
 NOTES = "_functions_run"
-OURS = ("stages", "tests", "benchmarks", "study", "plain", "conftest", "test_", NOTES, "__")
+OURS = (
+    "stages",
+    "tests",
+    "benchmarks",
+    "study",
+    "plain",
+    "points",
+    "oldest",
+    "conftest",
+    "test_",
+    NOTES,
+    "__",
+)
 FAST = "not slow"
 MODULE = """
 import os
@@ -138,7 +150,7 @@ class Coverage:
         self.marks = ["-m", ""] if slow else ["-m", FAST]
         known = json.loads(self.path.read_text()) if self.path.exists() else {}
         files = sorted(
-            path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").glob("test_*.py")
+            path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")
         )
         self.files = {
             name: known[name]

@@ -577,7 +577,7 @@ def test_heat_maps_are_the_same_twice_and_name_everything(count):
 
 
 def test_plot_template_names_the_columns_of_the_curve():
-    path = Path(__file__).parents[1] / ".dvc/plots/accuracy_budget.json"
+    path = Path(__file__).parents[2] / ".dvc/plots/accuracy_budget.json"
     template = json.loads(path.read_text())
     columns = {"task", "strategy", "labeled", "accuracy", "std", "low", "high", "n"}
     assert set(template["data"]["format"]["parse"]) <= columns

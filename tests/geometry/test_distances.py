@@ -8,20 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from points import adversary, apart, rng
 from sklearn.metrics import pairwise
 
 from stages.geometry import distances, grid
 from stages.geometry.distances import Frame, Points, nearest, squared, within
 from stages.geometry.grid import bits, cosines, on_grid, unit_rows
 from stages.machine.errors import UserError
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def apart(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return ((rows[:, None].astype(np.float64) - others[None]) ** 2).sum(2)
 
 
 def dot(left: np.ndarray, right: np.ndarray) -> Fraction:
@@ -131,18 +124,6 @@ def test_slack_covers_what_float32_is_off_by(seed, columns, offset):
     squares = squared(points, points)
     assert (values + (norms - off)[:, None] <= squares).all()
     assert (squares <= values + (norms + off)[:, None] + 2 * off).all()
-
-
-def adversary(seed: int):
-    """Products of float32 that are off by much of what they may be, to either side."""
-    rough = Points.rough
-
-    def off(self: Points, others: Points) -> np.ndarray:
-        sides = rng(seed).choice([-0.4, 0.4], (len(self), len(others)))
-        noise = self.frame.noise * (self.norms[:, None] + others.norms)
-        return (rough(self, others) + sides * noise).astype(np.float32)
-
-    return off
 
 
 @given(st.integers(0, 10**6), st.sampled_from([2, 4, 1000]), st.sampled_from([1.0, 1e4]))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from points import adversary, apart, rng
 from scipy import stats
 
 from stages.geometry import seeding
 from stages.geometry.distances import Points
 from stages.selectors import badge, kcenter, kmeans
-from tests.test_distances import adversary, apart, rng
 
 
 def whole_numbers(seed: int, count: int, columns: int, values: int) -> np.ndarray:

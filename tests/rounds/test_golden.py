@@ -15,8 +15,8 @@ from typing import Literal, get_args, get_origin
 import golden
 import pytest
 from golden import STUDIES, parameters, run
+from oldest import CAPS
 from study import REPO
-from test_axes import CAPS
 
 from stages import catalogue
 from stages.study.settings import Task

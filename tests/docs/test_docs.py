@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stages.catalogue import STRATEGIES, Strategy, listing
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_strategies_page_shows_the_catalogue() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from points import adversary, rng
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -14,7 +15,6 @@ from stages.geometry.distances import Points, squared
 from stages.geometry.grid import ground, squares
 from stages.geometry.lloyd import kmeans
 from stages.machine.threads import in_threads
-from tests.test_distances import adversary, rng
 
 
 def plain(points: Points, centres: Points, iterations: int, weights: np.ndarray) -> Points:

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from numpy._core import _multiarray_umath as numpy_core
+from oldest import CAPS
 from study import REPO
 
 from stages.geometry import axes, correct
@@ -41,16 +41,6 @@ for n in range(20):
         total.update(value.tobytes())
 print(total.hexdigest())
 """
-CAPS = {
-    "OPENBLAS_CORETYPE": "Nehalem",
-    "ATEN_CPU_CAPABILITY": "default",
-    "MKL_CBWR": "COMPATIBLE",
-    "ONEDNN_MAX_CPU_ISA": "SSE41",
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
-    "NPY_DISABLE_CPU_FEATURES": " ".join(
-        name for name in numpy_core.__cpu_dispatch__ if numpy_core.__cpu_features__.get(name)
-    ),
-}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
