@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from stages.catalogue import parts
+from stages.catalogue.kinds import DRAWN, NAMES, Drawn, Kind, kind_of
+
 SUPERVISED = "stages.learners.supervised:train"
-UNCERTAINTY = "stages.scorers.uncertainty:"
-FEATURES = "stages.scorers.features:"
-TOP = "stages.selectors.top:top"
+TOP = "stages.strategies.top:top"
+CANDIDATES = "candidates"  # the one setting that belongs to no part
 
 
 @dataclass(frozen=True)
@@ -24,42 +26,58 @@ class Strategy:
         cost: of scoring and selecting, beyond one pass of the network over the pool, in N
             (candidates), L (labeled), b (selected), D (embedding size), C (classes), T (passes or
             members), e (epochs of a model of its own).
-        settings: its settings and their defaults; each is passed by name to the learner, scorer
-            or selector that has a parameter of that name.
-        needs_dropout: whether the model must have a dropout layer.
-        spared: values of settings with which it need not: (setting, value).
-        least: the smallest value of a number, where that is not 0.
-        most: the largest value of a number, where there is one.
-        above: what a number must exceed, in place of ``least``.
-        below: what a number must stay under, in place of ``most``.
-        zero: numbers that may be 0 although that is outside their bounds.
-        even: numbers that must be even.
-        drawn: numbers of what a query is chosen from: 0, or the size of a query or more.
+        candidates: how many unlabeled rows are drawn before they are scored; 0: all.
         ordered: pairs of settings of which the first is at most the second.
-        choices: the values of a word.
         formula: what is selected, in symbols or words.
     """
 
-    learner: str
-    scorer: str
-    selector: str
-    source: str
-    family: str
-    cost: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    needs_dropout: bool = False
-    spared: tuple[tuple[str, Any], ...] = ()
-    least: dict[str, float] = field(default_factory=dict)
-    most: dict[str, float] = field(default_factory=dict)
-    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    above: dict[str, float] = field(default_factory=dict)
-    below: dict[str, float] = field(default_factory=dict)
-    zero: tuple[str, ...] = ()
-    even: tuple[str, ...] = ()
-    drawn: tuple[str, ...] = ()
+    learner: str = SUPERVISED
+    scorer: str = ""
+    selector: str = TOP
+    source: str = ""
+    family: str = ""
+    cost: str = ""
+    candidates: int = 0
     ordered: tuple[tuple[str, str], ...] = ()
     formula: str = ""
 
-    def samples_dropout(self, settings: dict[str, Any]) -> bool:
+    @property
+    def parts(self) -> dict[str, str]:
+        """Import paths by role."""
+        return {role: getattr(self, role) for role in parts.ROLES}
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """What each setting may be, by :meth:`name`."""
+        return {
+            self.name(role, key): kind
+            for role, path in self.parts.items()
+            for key, kind in parts.section(path).kinds.items()
+        } | {CANDIDATES: kind_of(Drawn)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its settings that have a default, by :meth:`name`."""
+        own = {
+            self.name(role, key): value
+            for role, path in self.parts.items()
+            for key, value in parts.section(path).defaults.items()
+        }
+        return own | ({CANDIDATES: self.candidates} if self.candidates else {})
+
+    def name(self, role: str, key: str) -> str:
+        """A part's setting as the strategy's: its name alone, where no other part has it."""
+        owners = [one for one, path in self.parts.items() if key in parts.section(path).kinds]
+        return key if owners in ([], [role]) and key != CANDIDATES else f"{role}.{key}"
+
+    def draws_masks(self, settings: dict[str, Any]) -> bool:
         """Whether it draws dropout masks with these settings."""
-        return self.needs_dropout and not any(settings.get(k) == v for k, v in self.spared)
+        return parts.draws_masks(self.scorer, settings)
+
+    def drawn(self) -> list[str]:
+        """Settings that are numbers of what a query is chosen from."""
+        return [key for key, kind in self.kinds.items() if DRAWN in kind.markers]
+
+    def consulted(self) -> list[str]:
+        """Settings that are names of other strategies."""
+        return [key for key, kind in self.kinds.items() if NAMES in kind.markers]

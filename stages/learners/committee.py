@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import Field
+
+from stages.catalogue.parts import makes
 from stages.learners import supervised
-from stages.rounds.context import Learned, Problem
+
+if TYPE_CHECKING:
+    from stages.rounds.context import Learned, Round
+
+# A training each, and all weights are in memory together; one alone never disagrees.
+Members = Annotated[int, Field(ge=2, le=1000)]
 
 
-def train(problem: Problem, members: int = 5) -> Learned:
+@makes("members")
+def train(round: Round, *, members: Members = 5) -> Learned:
     """Train the task's model as :func:`supervised.train` does, and ``members`` further networks.
 
     Each has an initialisation, an order of batches, augmentations and dropout masks of its own. The
@@ -18,9 +28,9 @@ def train(problem: Problem, members: int = 5) -> Learned:
     Raises:
         UserError: training diverged (weights are no longer finite).
     """
-    learned = supervised.train(problem)
+    learned = supervised.train(round)
     committee = tuple(
-        supervised.train(dataclasses.replace(problem, part=part)).network
+        supervised.train(dataclasses.replace(round, part=part)).network
         for part in range(1, members + 1)
     )
-    return dataclasses.replace(learned, members=committee)
+    return dataclasses.replace(learned, parts={"members": committee})

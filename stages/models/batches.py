@@ -63,6 +63,22 @@ def slices(count: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
+def batches_of(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """``order`` in pieces of ``size``, none dropped.
+
+    A last piece of one joins the piece before it, and one that stands alone comes twice: batch
+    norm has no variance of one sample.
+    """
+    ends = list(range(size, len(order), size)) + [len(order)]
+    if len(ends) > 1 and ends[-1] - ends[-2] == 1:
+        del ends[-2]
+    start = 0
+    for end in ends:
+        piece = order[start:end]
+        yield np.repeat(piece, 2) if len(piece) == 1 else piece
+        start = end
+
+
 @torch.no_grad()
 def over_rows(
     batches: Batches, rows: np.ndarray, function: Callable[[Tensor], Tensor]

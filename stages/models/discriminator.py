@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from stages.geometry.diversity import Standard
 from stages.geometry.probabilities import softmax
-from stages.learners.supervised import batches_of
 from stages.models import initialise
-from stages.models.batches import dropout_mask, slices
+from stages.models.batches import batches_of, dropout_mask, slices
 from stages.models.compute import Compute
 from stages.models.exact import cross_entropy
 from stages.models.optimizers import Adam
@@ -69,7 +68,7 @@ def discriminator_score(
     initialise(network, rng)
     network = compute.place(network)
     parameters = list(network.parameters())
-    optimizer = Adam(parameters, training)
+    optimizer = Adam(parameters, training.weight_decay)
     repeated = resample(len(labeled), len(pool), rng)
     targets = np.repeat([UNLABELED, LABELED], [len(pool), len(repeated)])
 

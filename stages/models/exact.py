@@ -216,23 +216,27 @@ class _MapMean(Function):
 
 class _CrossEntropy(Function):
     @staticmethod
-    def forward(ctx, logits, labels):
+    def forward(ctx, logits, targets):
         chances = softmax(logits)
-        ctx.save_for_backward(chances, labels)
-        return -chances.gather(1, labels[:, None]).clamp_min(1e-300).log().mean()
+        if targets.dim() == 1:
+            targets = F.one_hot(targets, chances.shape[1])
+        ctx.save_for_backward(chances, targets)
+        return -(targets * chances.clamp_min(1e-300).log()).sum(1).mean()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        chances, labels = ctx.saved_tensors
-        target = F.one_hot(labels, chances.shape[1])
-        return (chances - target) / len(labels) * gradient, None
+        chances, targets = ctx.saved_tensors
+        return (chances - targets) / len(targets) * gradient, None
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of logits (B, C) and labels (B,). The gradient is the same everywhere; the
-    value itself, used for display only, holds to about 1e-15."""
-    return _CrossEntropy.apply(logits, labels)
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of logits (B, C) and labels (B,), or chances that add up to 1 (B, C).
+
+    The gradient is the same everywhere; the value itself, used for display only, holds to about
+    1e-15.
+    """
+    return _CrossEntropy.apply(logits, targets)
 
 
 def product(inputs: Tensor, weight: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -51,20 +50,13 @@ def sigmoid(logits: Tensor) -> Tensor:
     return 1 / (1 + exp(-logits))
 
 
-@dataclass(frozen=True)
-class _Decay:
-    """What :class:`Adam` reads of a task."""
-
-    weight_decay: float
-
-
 class Trainer:
     """Adam on a small model that a scorer trains for itself."""
 
     def __init__(self, model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> None:
         self.parameters = list(model.parameters())
         self.learning_rate = learning_rate
-        self._adam = Adam(self.parameters, _Decay(weight_decay))
+        self._adam = Adam(self.parameters, weight_decay)
 
     def step(self, loss: Tensor) -> None:
         """One update."""

@@ -6,13 +6,13 @@ the processor; these do not, and that is the only reason for them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from stages.models.exact import sqrt
-from stages.study.settings import Task
 
 
 class SGD:
@@ -21,22 +21,28 @@ class SGD:
     v = momentum v + (g + weight_decay w);  w = w - lr v  (with Nesterov: w - lr (g + momentum v)).
     """
 
-    def __init__(self, parameters: Sequence[Tensor], task: Task) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
         self.parameters = list(parameters)
-        self.task = task
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
         self.velocity = [torch.zeros_like(parameter) for parameter in self.parameters]
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
         """One update with ``gradients``, in the order of the parameters."""
-        gradients = _decayed(self.parameters, gradients, self.task.weight_decay)
+        gradients = _decayed(self.parameters, gradients, self.weight_decay)
         direction = gradients
-        if self.task.momentum:
-            torch._foreach_mul_(self.velocity, self.task.momentum)
+        if self.momentum:
+            torch._foreach_mul_(self.velocity, self.momentum)
             torch._foreach_add_(self.velocity, gradients)
             direction = self.velocity
-            if self.task.nesterov:
-                ahead = torch._foreach_mul(self.velocity, self.task.momentum)
+            if self.nesterov:
+                ahead = torch._foreach_mul(self.velocity, self.momentum)
                 direction = torch._foreach_add(ahead, gradients)
         torch._foreach_sub_(self.parameters, torch._foreach_mul(direction, learning_rate))
 
@@ -46,9 +52,9 @@ class Adam:
 
     BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
-    def __init__(self, parameters: Sequence[Tensor], task: Task) -> None:
+    def __init__(self, parameters: Iterable[Tensor], weight_decay: float = 0.0) -> None:
         self.parameters = list(parameters)
-        self.task = task
+        self.weight_decay = weight_decay
         self.first = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.second = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.power_1 = self.power_2 = 1.0
@@ -56,7 +62,7 @@ class Adam:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
         """One update with ``gradients``, in the order of the parameters."""
-        gradients = _decayed(self.parameters, gradients, self.task.weight_decay)
+        gradients = _decayed(self.parameters, gradients, self.weight_decay)
         self.power_1 *= self.BETA_1
         self.power_2 *= self.BETA_2
         torch._foreach_mul_(self.first, self.BETA_1)
@@ -79,13 +85,17 @@ def _decayed(
     return torch._foreach_add(torch._foreach_mul(parameters, weight_decay), gradients)
 
 
-OPTIMIZERS = {"sgd": SGD, "adam": Adam}
+@dataclass(frozen=True)
+class Steps:
+    """A learning rate that is multiplied by ``decay`` at each of the ``milestones`` (epochs)."""
 
+    rate: float
+    milestones: tuple[int, ...] = ()
+    decay: float = 0.1
 
-def learning_rate(task: Task, epoch: int) -> float:
-    """The rate of an epoch (from 0): multiplied by ``decay`` at each milestone that has passed."""
-    passed = sum(epoch >= milestone for milestone in task.milestones)
-    rate = task.learning_rate
-    for _ in range(passed):
-        rate *= task.decay
-    return rate
+    def __call__(self, epoch: int) -> float:
+        """The rate of an epoch (from 0)."""
+        rate = self.rate
+        for _ in range(sum(epoch >= milestone for milestone in self.milestones)):
+            rate *= self.decay
+        return rate

@@ -16,7 +16,7 @@ from stages.study.schema import ROUND, Round, Settings, Task
 RESERVED = re.compile(r"seed-.*|full|data")
 NAME = re.compile(r"[A-Za-z0-9_]+")
 LONGEST_NAME = 64  # characters: names of two and a seed make one file name, of 255 bytes at most
-K_DPP = "stages.selectors.kdpp:sample"
+K_DPP = "stages.strategies.kdpp:sample"
 DEVICES = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])", re.IGNORECASE)  # of Windows
 
 
@@ -182,7 +182,7 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
             for tried in settings.grid(label)
             for one in catalogue.involved(entry, options | tried)
         ]
-        if any(one.samples_dropout() for one in involved):
+        if any(one.draws_masks() for one in involved):
             samplers.append(label)
         _drawn(label, involved, tasks, settings, faults)
         if entry.selector == K_DPP:

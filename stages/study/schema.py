@@ -157,7 +157,7 @@ class Settings(Section):
                 faults += error.faults
         if faults:
             raise UserError(*dict.fromkeys(faults))
-        return entry, complete[0] | {key: entry.settings[key] for key in lists}
+        return entry, complete[0] | {key: entry.settings.get(key, 0) for key in lists}
 
     def grid(self, label: str) -> list[dict[str, Any]]:
         """All combinations of the settings that ``label`` gives as lists, in the order written.
@@ -168,20 +168,12 @@ class Settings(Section):
 
     def _given(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any], dict[str, list[Any]]]:
         """Entry, single settings as written, and lists of candidates where one value is due."""
-        given = dict(self.strategy[label] or {})
-        name = given.pop("use", label)
-        if not isinstance(name, str):
-            raise UserError(
-                f"strategy.{label}.use is {shown(name)}; allowed: a strategy's name, or "
-                f"'module:name'"
-            )
-        entry = catalogue.find(name)
+        entry, given = catalogue.composed(label, self.strategy[label])
+        kinds = entry.kinds
         lists = {
             key: given.pop(key)
             for key, value in list(given.items())
-            if isinstance(value, list)
-            and key in entry.settings
-            and not isinstance(entry.settings[key], (list, tuple))
+            if isinstance(value, list) and key in kinds and kinds[key].base is not list
         }
         return entry, given, lists
 
