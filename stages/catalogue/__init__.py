@@ -5,26 +5,40 @@ An entry stands in the file of its code: each module of ``stages/strategies`` an
 strategy of one's own lives outside this package and is used by import path:
 ``strategy: {mine: {use: "mylab.al:my_strategy"}}``, or is put together in params.yaml:
 ``mine: {learner: ceal, scorer: entropy, selector: top}``.
+
+Architectures (``stages/models/architectures``) and data sets (``stages/datasets``) likewise:
+``model: {name: "mylab.nets:wide"}``, ``dataset: {name: "mylab.data:load"}``.
 """
 
 from __future__ import annotations
 
+from stages.catalogue.architecture import CLASSES, Architecture
 from stages.catalogue.compose import complete, composed, find, involved
+from stages.catalogue.dataset import DataSet, Facts
+from stages.catalogue.named import find_architecture, find_data_set
 from stages.catalogue.parts import bind, load
 from stages.catalogue.strategy import CANDIDATES, SUPERVISED, TOP, Strategy
-from stages.catalogue.table import LEARNERS, STRATEGIES
+from stages.catalogue.table import ARCHITECTURES, DATA_SETS, LEARNERS, STRATEGIES
 
 __all__ = [
+    "ARCHITECTURES",
     "CANDIDATES",
+    "CLASSES",
+    "DATA_SETS",
     "LEARNERS",
     "STRATEGIES",
     "SUPERVISED",
     "TOP",
+    "Architecture",
+    "DataSet",
+    "Facts",
     "Strategy",
     "bind",
     "complete",
     "composed",
     "find",
+    "find_architecture",
+    "find_data_set",
     "involved",
     "load",
 ]

@@ -10,7 +10,7 @@ what it says.
 from __future__ import annotations
 
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
@@ -23,6 +23,7 @@ WHOLE = 10**9  # of images, as stages.study.schema.ROWS; and of anything else th
 REAL = 1e12  # its square and cube are finite, in float32 too
 SIDE = 10**5  # of a matrix: 10^5 by 10^5 numbers are 80 GB
 TRAININGS = 10**6  # passes over a data set, one after another
+PIXELS = 4096  # a side: one image of three channels is 50 MB, and a batch is one array of them
 STEEP = 1000.0  # of rates: a step of a thousand gradients leaves the range of any network
 
 
@@ -48,6 +49,8 @@ WeightDecay = Annotated[float, Field(ge=0, le=STEEP)]
 # T N C numbers are in memory: 100 passes over 50,000 images and 10 classes are 0.4 GB.
 Passes = Annotated[int, Field(ge=2, le=10_000)]
 Width = Annotated[int, Field(ge=1, le=SIDE)]
+Pixels = Annotated[int, Field(ge=1, le=PIXELS)]
+Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]  # height, width; YAML has lists
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,14 @@ class Kind:
     """What an annotation allows.
 
     Attributes:
-        base: int, float, bool, str or list.
+        base: int, float, bool, str, list or tuple.
         least, above: the smallest number, or what it must exceed; None for none.
         most, below: the largest number, or what it must stay under.
         multiple: of what it must be a multiple.
         zero: whether 0 is allowed although it is outside the bounds.
         choices: the words that are allowed; empty for any.
+        items: of a tuple, what each of its items may be.
+        null: whether it may be nothing.
         markers: of the annotation.
     """
 
@@ -72,6 +77,8 @@ class Kind:
     multiple: int | None = None
     zero: bool = False
     choices: tuple[Any, ...] = ()
+    items: tuple[Kind, ...] = ()
+    null: bool = False
     markers: tuple[Marker, ...] = ()
 
     def allowed(self, value: Any, default: Any) -> str:
@@ -80,11 +87,16 @@ class Kind:
             return nearest(value, self.choices)
         if NAMES in self.markers:
             return "allowed: a list of different strategies' names"
-        such = f"such as {default!r}"
+        such = "or null" if default is None else f"such as {default!r}"
+        if self.items:
+            return f"allowed: a list of {len(self.items)}, each {self.items[0].noun()}, {such}"
         if self.base not in (int, float):
             return f"allowed: a {self.base.__name__} {such}"
-        kind = "a number" if self.base is float else "a whole number"
-        return f"allowed: {kind} {self.span()}, {such}"
+        return f"allowed: {self.noun()}, {such}"
+
+    def noun(self) -> str:
+        """What number it is, in words."""
+        return f"a {'' if self.base is float else 'whole '}number {self.span()}"
 
     def span(self) -> str:
         """The bounds of a number in words: "from 0 to 1", "above 0 and below 1"."""
@@ -136,13 +148,19 @@ def kind_of(annotation: Any) -> Kind:
         choices = get_args(annotation)
         return Kind(type(choices[0]), choices=choices)
     base = get_origin(annotation) or annotation
+    if base is tuple:
+        return Kind(tuple, items=tuple(kind_of(item) for item in get_args(annotation)))
     if base not in (int, float, bool, str, list):
         raise TypeError(f"{annotation!r} is no kind of setting")
     return Kind(base)
 
 
 def _union(branches: tuple[Any, ...]) -> Kind:
-    """``number | Literal[0]``."""
+    """``number | Literal[0]``, ``anything | None``."""
+    if types.NoneType in branches:
+        others = [branch for branch in branches if branch is not types.NoneType]
+        kind = kind_of(others[0]) if len(others) == 1 else _union(tuple(others))
+        return replace(kind, null=True)
     kinds = [kind_of(branch) for branch in branches]
     numbers = [kind for kind in kinds if not kind.choices]
     if len(numbers) != 1 or any(kind.choices not in ((), (0,)) for kind in kinds):

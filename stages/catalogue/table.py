@@ -7,28 +7,32 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import ModuleType
+from typing import TypeVar
 
+from stages.catalogue.architecture import Architecture
+from stages.catalogue.dataset import DataSet
 from stages.catalogue.strategy import Strategy
 
 FAMILIES = ("baseline", "uncertainty", "diversity", "hybrid")
-ROOMS = ("strategies", "learners")
+Entry = TypeVar("Entry")
 
 
-class Strategies(Mapping[str, Strategy]):
-    """name -> entry, by family; read when it is first asked for."""
+class Entries(Mapping[str, Entry]):
+    """name -> entry, as the modules of some rooms have them; read when it is first asked for."""
+
+    def __init__(self, *rooms: str) -> None:
+        self._rooms = rooms
 
     @cached_property
-    def _entries(self) -> dict[str, Strategy]:
-        found = [
-            (name, entry)
-            for room in ROOMS
+    def _entries(self) -> dict[str, Entry]:
+        return dict(
+            item
+            for room in self._rooms
             for module in modules(room)
-            for name, entry in getattr(module, "ENTRIES", {}).items()
-        ]
-        found.sort(key=lambda item: FAMILIES.index(item[1].family))
-        return dict(found)
+            for item in getattr(module, "ENTRIES", {}).items()
+        )
 
-    def __getitem__(self, name: str) -> Strategy:
+    def __getitem__(self, name: str) -> Entry:
         return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -36,6 +40,15 @@ class Strategies(Mapping[str, Strategy]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+class Strategies(Entries[Strategy]):
+    """By family."""
+
+    @cached_property
+    def _entries(self) -> dict[str, Strategy]:
+        found = Entries(*self._rooms).items()
+        return dict(sorted(found, key=lambda item: FAMILIES.index(item[1].family)))
 
 
 class Learners(Mapping[str, str]):
@@ -66,5 +79,7 @@ def modules(room: str) -> Iterator[ModuleType]:
         yield importlib.import_module(f"{package.__name__}.{found.name}")
 
 
-STRATEGIES = Strategies()
+STRATEGIES = Strategies("strategies", "learners")
 LEARNERS = Learners()
+ARCHITECTURES: Entries[Architecture] = Entries("models.architectures")
+DATA_SETS: Entries[DataSet] = Entries("datasets")

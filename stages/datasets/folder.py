@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
+from stages.catalogue.dataset import DataSet, Facts
+from stages.catalogue.kinds import Size
 from stages.datasets.images import Images
 from stages.datasets.limits import available_memory, gib
 from stages.datasets.listing import SUFFIXES, Listing, list_part, same_name, shown
@@ -16,18 +19,32 @@ from stages.machine.errors import UserError
 from stages.machine.progress import progress
 
 
-def read_folder(root: Path, size: tuple[int, int] | None, channels: int) -> Images:
+def known(settings: dict[str, Any]) -> Facts:
+    """What is known before the files are read: their shape, where ``size`` says so."""
+    size = settings["size"]
+    return Facts(shape=None if size is None else (settings["channels"], *size))
+
+
+ENTRIES = {
+    "folder": DataSet("stages.datasets.folder:load", known, root="the folder of train/ and test/")
+}
+
+
+def load(root: Path | None, *, size: Size | None = None, channels: Literal[1, 3] = 3) -> Images:
     """Read every image under ``root``, classes and files in sorted order.
 
     Args:
+        root: the folder that holds ``train/`` and ``test/``.
         size: height and width to resize to (bilinear); None: all images must have one size.
         channels: 3 converts to RGB, 1 to grey.
 
     Raises:
-        UserError: no such folder, fewer than two classes, a class without training images, a
+        UserError: no folder, fewer than two classes, a class without training images, a
             class of the test set that training lacks, a file that cannot be read by the rules,
             images of different sizes, or more than fits into memory.
     """
+    if root is None:
+        raise UserError("dataset.root must name the folder that holds train/ and test/")
     if size is not None and size[0] * size[1] > MOST_PIXELS:
         raise UserError(
             f"dataset.size is [{size[0]}, {size[1]}], {size[0] * size[1]} pixels; "

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from stages.machine.errors import shown
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -32,6 +35,44 @@ class Images:
     source: str
     license: str
     notes: tuple[str, ...] = ()
+
+    def faults(self) -> list[str]:
+        """What is not as it is said above, a line each; [] for a data set that is whole."""
+        found = []
+        for what in ("name", "source", "license"):
+            text = getattr(self, what)
+            if not isinstance(text, str) or not text.isprintable() or text.strip() != text:
+                found.append(f"{what} is {shown(text)}; allowed: a line of text")
+        names = self.classes
+        if len(set(names)) < max(2, len(names)) or not all(isinstance(one, str) for one in names):
+            found.append(f"classes is {shown(names)}; allowed: two or more different names")
+        for part in ("train", "test"):
+            found += self._faults_of(part)
+        if not found and self.train_images.shape[1:] != self.test_images.shape[1:]:
+            sizes = (self.train_images.shape[1:], self.test_images.shape[1:])
+            found.append(f"train_images are {sizes[0]}, test_images {sizes[1]}; allowed: one shape")
+        return found
+
+    def _faults_of(self, part: str) -> Iterator[str]:
+        images, labels = (getattr(self, f"{part}_{what}") for what in ("images", "labels"))
+        for what, array, kind, sides in (
+            ("images", images, "uint8", 4),
+            ("labels", labels, "int64", 1),
+        ):
+            if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != sides:
+                shape = "(N, C, H, W)" if what == "images" else "(N,)"
+                yield f"{part}_{what} is {_described(array)}; allowed: {kind} of shape {shape}"
+                return
+        elif len(images) != len(labels) or not images.size:
+            yield (
+                f"{part}_images are {len(images)} of shape {images.shape[1:]}, {part}_labels "
+                f"{len(labels)}; allowed: as many labels as images, one or more"
+            )
+        elif labels.min() < 0 or labels.max() >= len(self.classes):
+            yield (
+                f"{part}_labels are {labels.min()} to {labels.max()}; allowed: 0 to "
+                f"{len(self.classes) - 1}, the places in classes"
+            )
 
     def digest(self) -> str:
         """SHA-256 over shapes and bytes of the four arrays, 64 hex digits."""
@@ -60,6 +101,12 @@ class Images:
             "mean": mean,
             "std": std,
         }
+
+
+def _described(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return f"a {type(value).__name__}"
 
 
 def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:

@@ -29,6 +29,20 @@ def shown(path: Path | str) -> str:
     return text.replace("  ", " \\x20")
 
 
+def path_of(root: str) -> Path:
+    """A path as a user writes it, ``~`` allowed.
+
+    Raises:
+        UserError: no path.
+    """
+    try:
+        if "\0" in root:
+            raise RuntimeError("a NUL byte")
+        return Path(root).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"dataset.root: {root!r} is no path ({error})") from None
+
+
 def cannot(path: Path | str, do: str, error: OSError) -> UserError:
     """The message for a file or folder that the system does not give."""
     if isinstance(error, FileNotFoundError):

@@ -8,15 +8,22 @@ instead; ``stages.models.batches`` serves both kinds.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages import catalogue
 from stages.machine.errors import UserError
-from stages.models.dropout import Body, Dropout
-from stages.study.data import misfit
-from stages.study.settings import Model
+from stages.models.dropout import Body
+
+if TYPE_CHECKING:
+    from stages.study.settings import Model
+
+OWN = "initialise"  # a module's method that fills its own parameters
+UNIFORM = (nn.modules.conv._ConvNd, nn.Linear)
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # they begin as 1 and 0
 
 
 class Network(nn.Module):
@@ -54,134 +61,67 @@ class Network(nn.Module):
         return self.classify(self.embed(images), mask)
 
 
-def _pooled(side: int, times: int) -> int:
-    """Side of a square map after ``times`` 2x2 max-poolings."""
-    return side >> times
-
-
-def _small_cnn(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
-    """Two 3x3 convolutions (32 and 64 maps), each with ReLU and 2x2 max-pooling; 128 units."""
-    channels, height, width = shape
-    maps = 64 * _pooled(height, 2) * _pooled(width, 2)
-    body = nn.Sequential(
-        nn.Conv2d(channels, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(maps, 128),
-        nn.ReLU(),
-    )
-    return body, 128
-
-
-def _lenet(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
-    """LeNet-5 (LeCun et al. 1998) as today's code has it: ReLU and max-pooling; 84 units.
-
-    Images of 28x28 are padded by 2, as in the paper (32x32 inputs).
-    """
-    channels, height, width = shape
-    pad = 2 if min(height, width) < 32 else 0
-    rows, columns = ((_pooled(side + 2 * pad - 4, 1) - 4) >> 1 for side in (height, width))
-    body = nn.Sequential(
-        nn.Conv2d(channels, 6, 5, padding=pad),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(16 * rows * columns, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-    )
-    return body, 84
-
-
-def _resnet18(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
-    """torchvision's ResNet-18 (He et al. 2016); the stem is 7x7 stride 2 or 3x3 stride 1."""
-    from torchvision.models import resnet18
-
-    net = resnet18(weights=None)
-    kernel, stride = (7, 2) if model.stem == "7x7" else (3, 1)
-    net.conv1 = nn.Conv2d(shape[0], 64, kernel, stride, padding=kernel // 2, bias=False)
-    if not model.max_pool:
-        net.maxpool = nn.Identity()
-    size, net.fc = net.fc.in_features, nn.Identity()
-    return net, size
-
-
-def _nin(shape: tuple[int, int, int], model: Model) -> tuple[nn.Module, int]:
-    """Network in Network (Lin et al. 2013) of five layers, as Li et al. 2022 (hybrid) have it.
-
-    3x3 convolution to 64 maps (padding 3), 4x4 max-pooling, 3x3 convolution to 128 maps, 4x4
-    max-pooling; each convolution with batch norm, ReLU and dropout. The fifth layer, a 2x2
-    convolution over what are now 2x2 maps, is the classifier.
-    """
-    layers = [*_dropped(shape[0], 64, 3, model.dropout), nn.MaxPool2d(4)]
-    layers += [*_dropped(64, 128, 1, model.dropout), nn.MaxPool2d(4)]
-    return Body(*layers, nn.Flatten()), 128 * 2 * 2
-
-
-def _nin_10(shape: tuple[int, int, int], model: Model, classes: int) -> tuple[nn.Module, int]:
-    """The same paper's ten layers: 3x3 convolutions to 64, 128, 256, 512 maps and one a class.
-
-    Each with batch norm, ReLU, dropout and 2x2 max-pooling, the last one too, so the logits are
-    not negative. What comes out is both the embedding and the logits.
-    """
-    layers, channels = [], shape[0]
-    for maps in (64, 128, 256, 512, classes):
-        layers += [*_dropped(channels, maps, 1, model.dropout), nn.MaxPool2d(2)]
-        channels = maps
-    return Body(*layers, nn.Flatten()), classes
-
-
-def _dropped(channels: int, maps: int, padding: int, rate: float) -> list[nn.Module]:
-    convolution = nn.Conv2d(channels, maps, 3, padding=padding)
-    return [convolution, nn.BatchNorm2d(maps), nn.ReLU(), Dropout(rate)]
-
-
-BODIES = {"small_cnn": _small_cnn, "lenet": _lenet, "resnet18": _resnet18, "nin": _nin}
-
-
 def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
-    """The network for images of ``shape`` (C, H, W).
+    """The network for images of ``shape`` (C, H, W); :func:`initialise` gives it its weights.
 
     Raises:
-        UserError: images too small, or too large, for it.
+        UserError: images too small, or too large, for it; an architecture of somebody's own that
+            gives no Network, or whose result could not be repeated.
     """
-    if found := misfit(model.name, *shape[1:]):
+    architecture = catalogue.find_architecture(model.name)
+    if found := architecture.misfit(*shape[1:]):
         raise UserError(f"model {model.name} {found}")
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # torch's own initial values are replaced: leave no trace
-        if model.name == "nin_10":
-            network = Network(*_nin_10(shape, model, classes), classes, dropout=0)
-            network.classifier = nn.Identity()
-            return network
-        body, size = BODIES[model.name](shape, model)
-        return Network(body, size, classes, 0 if isinstance(body, Body) else model.dropout)
+    # torch's own initial values are replaced: leave no trace
+    with torch.random.fork_rng(devices=[]):
+        network = catalogue.bind(architecture.build, model.settings)(shape, classes)
+    _check(model.name, network)
+    return network
 
 
-def initialise(network: Network, rng: np.random.Generator) -> None:
-    """Fill every parameter from ``rng``, in the order of their names, and reset batch norm.
+def _check(name: str, network: object) -> None:
+    """Raise unless all that is drawn for a network comes from the study's generators."""
+    if not isinstance(network, Network):
+        raise UserError(
+            f"model {name} is a {type(network).__name__}; allowed: a stages.models.Network"
+        )
+    for part, module in network.named_modules():
+        kind = type(module).__name__
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            raise UserError(
+                f"model {name}: {part} is a {kind}, whose masks no seed of the study decides; "
+                f"allowed: the dropout of stages.models.Network, or stages.models.dropout.Dropout"
+            )
+        if list(module.parameters(recurse=False)) and not _is_initialised(module):
+            raise UserError(
+                f"model {name}: {part or 'network'} is a {kind}, and nothing says how its weights "
+                f"begin; allowed: convolutions, linear layers, norms, and modules that have "
+                f"initialise(rng)"
+            )
+
+
+def _is_initialised(module: nn.Module) -> bool:
+    return isinstance(module, (*UNIFORM, *NORMS)) or hasattr(module, OWN)
+
+
+def initialise(network: nn.Module, rng: np.random.Generator) -> None:
+    """Fill every parameter from ``rng``, in the order of their names, and reset norms.
 
     Weights are U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default (He et al. 2015 with
-    a = sqrt(5)); biases likewise with the fan-in of their weights; batch norm is 1 and 0. Values
+    a = sqrt(5)); biases likewise with the fan-in of their weights; norms are 1 and 0. Values
     are float32 numbers in every precision, so that all precisions start from the same network.
+    A module that has ``initialise(rng)`` fills its own parameters by it.
     """
     for _, module in sorted(network.named_modules()):
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
+        if hasattr(module, OWN):
+            getattr(module, OWN)(rng)
+        elif isinstance(module, UNIFORM):
             bound = 1 / math.sqrt(module.weight[0].numel())
             for parameter in (module.weight, module.bias):
                 if parameter is not None:
                     values = rng.uniform(-bound, bound, tuple(parameter.shape)).astype(np.float32)
                     with torch.no_grad():
                         parameter.copy_(torch.from_numpy(values))
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, NORMS):
             module.reset_parameters()
 
 

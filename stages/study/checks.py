@@ -17,6 +17,7 @@ RESERVED = re.compile(r"seed-.*|full|data")
 NAME = re.compile(r"[A-Za-z0-9_]+")
 LONGEST_NAME = 64  # characters: names of two and a seed make one file name, of 255 bytes at most
 K_DPP = "stages.strategies.kdpp:sample"
+DROPOUT = "dropout"  # a model's setting: the rate at which it drops units
 DEVICES = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])", re.IGNORECASE)  # of Windows
 
 
@@ -144,10 +145,8 @@ def _task(name: str, task: Task, settings: Settings, faults: Faults) -> None:
     if list(task.milestones) != sorted(set(task.milestones)):
         said = shown(list(task.milestones))
         add(f"task.{name}.milestones must rise; got {said}", "milestones")
-    if task.dataset.name != "folder" and task.dataset.size is not None:
-        add(f"task.{name}.dataset.size is for the data set 'folder' only", "dataset")
-    if task.dataset.name == "folder" and task.dataset.root is None:
-        add(f"task.{name}.dataset.root must name the folder of train/ and test/", "dataset")
+    if (wanted := task.dataset.entry.root) and task.dataset.root is None:
+        add(f"task.{name}.dataset.root must name {wanted}", "dataset")
     if task.dataset.root is not None and (problem := _bad_path(task.dataset.root)):
         add(f"task.{name}.dataset.root is {shown(task.dataset.root)}: {problem}", "dataset")
     if faults.spoilt(("rounds",)):
@@ -188,13 +187,16 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
         if entry.selector == K_DPP:
             _linear_kernel(label, options, tasks, settings, faults)
     for name in tasks if samplers else []:
-        if settings.task[name].model.dropout == 0:
+        model = settings.task[name].model
+        if model.settings.get(DROPOUT, 0) == 0:
             one = len(samplers) == 1
+            has = "is 0; allowed: above 0 and below 1"
+            if DROPOUT not in model.settings:
+                has = f"is no setting of {model.name}"
             faults.add(
                 f"{'strategy' if one else 'strategies'} {', '.join(map(repr, samplers))} "
-                f"{'samples' if one else 'sample'} by dropout, but task.{name}.model.dropout is "
-                f"0; allowed: above 0 and below 1",
-                ("task", name, "model", "dropout"),
+                f"{'samples' if one else 'sample'} by dropout, but task.{name}.model.dropout {has}",
+                ("task", name, "model", DROPOUT),
             )
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from stages.machine.errors import MANY_FAULTS, closest, nearest, one_line, shown
 from stages.study.schema import Report, Round, Settings, Task
+from stages.study.sections import BAD_NAME, UNKNOWN
 
 Path = tuple[Any, ...]
 
@@ -71,25 +72,34 @@ def of_schema(error: ValidationError, faults: Faults) -> list[tuple[Path, str]]:
     for one in error.errors(include_url=False):
         found.setdefault(_place(one), one)  # of a union each branch has a fault
     meant = {
-        (*place[:-1], closest(place[-1], _keys_at(place[:-1])))
+        (*place[:-1], closest(place[-1], _allowed(place, one)))
         for place, one in list(found.items())[: MANY_FAULTS + 1]
-        if one["type"] == "extra_forbidden"
+        if one["type"] == UNKNOWN
     }
     for place, one in found.items():
         misspelt = one["type"] == "missing" and place in meant  # one fault, not two
         if not misspelt and not faults.enough and not faults.spoilt(place):
             faults.lines.setdefault(_line(place, one))
-    faults.wrong |= {*found, *meant}
-    return [(place, one["type"]) for place, one in found.items()]
+    wrong = [(_whole(place, one["type"]), one["type"]) for place, one in found.items()]
+    faults.wrong |= {*(place for place, _ in wrong), *meant}
+    return wrong
+
+
+def _whole(place: Path, kind: str) -> Path:
+    """A place; of a model or data set all of it, since its name says what else it may have."""
+    inside = place[0] == "task" and place[2:3] in (("model",), ("dataset",))
+    return place[:3] if inside and kind != UNKNOWN else place
 
 
 def _line(place: Path, fault: Any) -> str:
     """One fault in one line: key, value, what is allowed, nearest name."""
     where = ".".join(one_line(str(part)) if len(str(part)) < 80 else shown(part) for part in place)
-    if fault["type"] == "extra_forbidden":
-        return f"unknown key {shown(where, 200)}; {nearest(str(place[-1]), _keys_at(place[:-1]))}"
+    if fault["type"] == UNKNOWN:
+        return f"unknown key {shown(where, 200)}; {nearest(str(place[-1]), _allowed(place, fault))}"
     if fault["type"] == "missing":
         return f"{where!r} is missing"
+    if fault["type"] == BAD_NAME:
+        return f"{where}: {fault['msg']}"
     value = shown(fault["input"])
     if fault["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'|(\d+)", fault["ctx"]["expected"])
@@ -103,6 +113,11 @@ def _place(fault: Any) -> Path:
     known = fault["type"] == "extra_forbidden" or not isinstance(last, str)
     branch = not known and re.match(r"constrained-|literal\[|function-", last)
     return tuple(parts) if branch and len(parts) > 1 else (*parts, last)
+
+
+def _allowed(place: Path, fault: Any) -> list[str]:
+    """The keys that are allowed where one is unknown."""
+    return fault.get("ctx", {}).get("allowed") or _keys_at(place[:-1])
 
 
 def _keys_at(place: Path) -> list[str]:
@@ -122,7 +137,7 @@ def repaired(raw: dict[str, Any], found: list[tuple[Path, str]]) -> Settings | N
     for place, kind in sorted(found, key=lambda one: (len(one[0]), repr(one[0])), reverse=True):
         if place[:1] == ("rounds",):
             mended["rounds"] = []
-        elif kind == "extra_forbidden":
+        elif kind == UNKNOWN:
             _drop(mended, place)
         else:
             _put(mended, place)

@@ -10,43 +10,23 @@ import itertools
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stages import catalogue
+from stages.catalogue.kinds import STEEP, Pixels, Rate
 from stages.machine.errors import UserError, nearest, shown
+from stages.study.sections import Dataset, Model, Section
 
 ROWS = 10**9  # as many of the smallest images, 28x28, are 800 GB in one array
 EPOCHS = 10**6  # of one image each at a millisecond: a quarter of an hour, for each labeled row
-SIDE = 4096  # pixels: one image of three channels is 50 MB, and a batch is one array of them
 THREADS = 1024  # more than any machine has cores; libraries crash at some multiple
 SEED = 2**63 - 1  # tables of results hold seeds as int64
 ROUND = 100_000  # of a study; each is a stage of DVC, which reads and writes all of them
-STEEP = 1000.0  # of rates: a step of a thousand gradients leaves the range of any network
 FOLDER = r"^[A-Za-z0-9_]+$"
 CANDIDATES = 1000  # combinations of a tuned strategy's settings; each is a run of its own
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
 Number = Annotated[int, Field(ge=1, le=ROWS)]  # of rows
-Pixels = Annotated[int, Field(ge=1, le=SIDE)]
 Epoch = Annotated[int, Field(ge=1, le=EPOCHS)]
-Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]  # YAML has lists, not tuples
-
-
-class Section(BaseModel):
-    """A part of params.yaml: unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Dataset(Section):
-    """Where the images come from (stage prepare)."""
-
-    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "folder"]
-    # Folder of the files; None: $ALEDGER_DATA, else ~/.cache/aledger. 4096: Linux's longest path.
-    root: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    download: bool = True
-    size: Size | None = None  # folder only: resize to height, width
-    channels: Literal[1, 3] = 3  # folder only
 
 
 class Split(Section):
@@ -55,16 +35,6 @@ class Split(Section):
     initial: Number
     validation: Annotated[int, Field(ge=0, le=ROWS)] = 0
     balanced: bool = False
-
-
-class Model(Section):
-    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer); of
-    ``nin`` and ``nin_10``, of the layer after each convolution of the body."""
-
-    name: Literal["small_cnn", "lenet", "resnet18", "nin", "nin_10"]
-    dropout: Rate = 0.0
-    stem: Literal["7x7", "3x3"] = "3x3"  # resnet18 only
-    max_pool: bool = False  # resnet18 only
 
 
 class Task(Section):

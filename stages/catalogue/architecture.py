@@ -1,0 +1,41 @@
+"""What an architecture is: data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLASSES = "classes"  # as many as there are classes
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that a task can name.
+
+    Attributes:
+        build: import path of a function ``(shape, classes, *, settings) -> Network``; shape is that
+            of an image, (C, H, W).
+        smallest: pixels a side that an image needs.
+        largest: pixels a side that an image may have; None for any.
+        width: numbers in an embedding, or :data:`CLASSES`; None where nobody says.
+    """
+
+    build: str
+    smallest: int = 1
+    largest: int | None = None
+    width: int | str | None = None
+
+    @property
+    def function(self) -> str:
+        """Import path of the function whose settings are the model's."""
+        return self.build
+
+    def misfit(self, height: int, width: int) -> str | None:
+        """Why images of this size are nothing for it; None if they fit."""
+        small = min(height, width) < self.smallest
+        large = self.largest is not None and max(height, width) > self.largest
+        if not small and not large:
+            return None
+        sizes = f"{self.smallest} pixels or more"
+        if self.largest is not None:
+            sizes = f"{self.smallest} to {self.largest} pixels"
+        return f"needs images of {sizes} a side; these have {height}x{width}"
