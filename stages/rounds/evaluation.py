@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from stages.datasets.prepared import Prepared
 from stages.geometry.probabilities import log_softmax
 from stages.models import Network
 from stages.models.batches import Batches, classify, embed
-from stages.models.compute import Compute
 
 BINS = 15
 
 
-def evaluate(
-    network: Network, batches: Batches, labels: np.ndarray, classes: int, compute: Compute
-) -> dict[str, Any]:
-    """Counts and calibration on a test set; ``labels`` is int64, shape (N,)."""
-    return evaluate_rows(network, batches, np.arange(len(batches)), labels, classes)
+def evaluate(network: Network, batches: Batches, data: Prepared) -> dict[str, Any]:
+    """Counts and calibration on the test set; ``batches``: of the test array."""
+    labels = np.asarray(data.array("test_labels"))
+    return evaluate_rows(network, batches, np.arange(len(batches)), labels, data.classes)
 
 
 def evaluate_rows(
