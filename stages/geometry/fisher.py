@@ -7,10 +7,11 @@ I(x) = (diag p - p p^T) (x) x x^T = V V^T, V = root (x) x of C columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+
+from stages.geometry.grid import blocks
 
 BLOCK_CELLS = 4_000_000  # numbers held at a time for a block of candidates
 FOLD = 32  # changes of the inverse that are kept apart before they are added up
@@ -59,11 +60,6 @@ def mean_information(features: np.ndarray, chances: np.ndarray) -> np.ndarray:
             result[one, :, other] = block
             result[other, :, one] = block.T
     return result.reshape(classes * size, classes * size)
-
-
-def slices(count: int, size: int) -> Iterator[slice]:
-    """0 .. count in pieces of ``size``."""
-    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def best(gains: np.ndarray, order: np.ndarray) -> int:
@@ -134,7 +130,7 @@ class State:
         """V^T matrix V of these candidates, shape (n, C, C), of a symmetric matrix."""
         classes, size = self.chances.shape[1], self.features.shape[1]
         result = np.empty((len(rows), classes, classes))
-        for part in slices(len(rows), max(1, BLOCK_CELLS // (classes * size))):
+        for part in blocks(len(rows), max(1, BLOCK_CELLS // (classes * size))):
             here = self.features[rows[part]]
             for one in range(classes):
                 half = here @ matrix[one * size : (one + 1) * size, one * size :]
@@ -152,7 +148,7 @@ class State:
         """
         result = np.empty((len(rows), *self.k.shape[1:]))
         unit = np.eye(self.k.shape[1])
-        for part in slices(len(rows), max(1, BLOCK_CELLS // unit.size)):
+        for part in blocks(len(rows), max(1, BLOCK_CELLS // unit.size)):
             result[part] = np.linalg.inv(unit + sign * self.k[rows[part]])
         return np.einsum("nij,nji->n", result, self.h[rows]), result
 
@@ -198,7 +194,7 @@ class State:
         u = np.concatenate([change.u for change in new], axis=1)
         z = np.concatenate([change.z for change in new], axis=1)
         signs = np.repeat([float(change.sign) for change in new], new[0].u.shape[1])
-        for part in slices(len(u), max(1, BLOCK_CELLS // len(u))):
+        for part in blocks(len(u), max(1, BLOCK_CELLS // len(u))):
             self._inverse[part] -= (u[part] * signs) @ u.T
             self._product[part] -= (u[part] * signs) @ z.T
             self._product[part] -= (z[part] * signs) @ u.T
@@ -216,8 +212,8 @@ class State:
         behind = rows[self.seen[rows] < now]
         for since in np.unique(self.seen[behind]):
             group = behind[self.seen[behind] == since]
-            for some in slices(now - since, FOLD):
-                some = slice(since + some.start, min(since + some.stop, now))
+            for some in blocks(now - since, FOLD):
+                some = slice(since + some.start, since + some.stop)
                 self._update(group, self.changes[some])
         self.seen[behind] = now
 
@@ -227,7 +223,7 @@ class State:
         wide = np.stack([change.wide(classes) for change in changes], axis=2)
         wide = wide.reshape(size, -1)  # D x (C, changes, 2 C)
         signs = np.repeat([float(change.sign) for change in changes], classes)[:, None]
-        for part in slices(len(rows), max(1, BLOCK_CELLS // wide.shape[1])):
+        for part in blocks(len(rows), max(1, BLOCK_CELLS // wide.shape[1])):
             some = rows[part]
             here = (self.features[some] @ wide).reshape(-1, classes, count * 2 * classes)
             here = here.transpose(0, 2, 1) @ factors(self.chances[some])

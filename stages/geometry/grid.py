@@ -21,7 +21,7 @@ from stages.machine.errors import UserError
 
 BLOCK = 1024  # rows of a product
 FEW = 128  # rows that stay in the cache from one operation to the next
-FLOAT32_BITS = 23
+FLOAT32_BITS, MANTISSA = 23, 53
 LEAST = -900  # exponent of a row of zeros
 
 
@@ -40,7 +40,7 @@ def check_finite(*arrays: np.ndarray) -> None:
 
 def bits(columns: int) -> int:
     """n: entries of a row of this many columns are whole multiples of 2^-n of its magnitude."""
-    return min(FLOAT32_BITS, (53 - max(columns - 1, 1).bit_length()) // 2)
+    return min(FLOAT32_BITS, (MANTISSA - max(columns - 1, 1).bit_length()) // 2)
 
 
 def on_grid(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +78,22 @@ def _whole(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def squares(rows: np.ndarray) -> np.ndarray:
     """Squared length of each row, shape (R,): exact for float64 rows on grids."""
     return np.einsum("ij,ij->i", rows, rows)
+
+
+def exact_sum(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Sum of float64 values along an axis, the same in any order, without that axis.
+
+    Every term is first rounded to a 2^-n part of the largest magnitude (at least 2^-900, at most
+    2^900) of all, with n + ceil(log2 terms) <= 53: no partial sum is rounded. The bits are those of
+    :func:`stages.models.exact.exact_sum`.
+    """
+    steps = MANTISSA - max(1, (values.shape[axis] - 1).bit_length())
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    exponent = min(max(exponent, LEAST), -LEAST)
+    whole = values * np.ldexp(1.0, steps - exponent)
+    np.rint(whole, out=whole)
+    whole *= np.ldexp(1.0, exponent - steps)
+    return whole.sum(axis)
 
 
 def unit_rows(*arrays: np.ndarray, dtype: type = np.float64) -> np.ndarray:
