@@ -27,6 +27,13 @@ class Standard:
     """Every feature with mean 0 and standard deviation 1 over candidates and labeled set together.
 
     Then the squared distance of two rows is 2 D on average. Attributes: of shape (D,).
+
+    Examples:
+        >>> standard = Standard.of(np.array([[1.0, 5.0], [3.0, 5.0]]), np.array([[2.0, 5.0]]))
+        >>> standard.mean.tolist(), standard.deviation.round(4).tolist()
+        ([2.0, 5.0], [0.8165, 1.0])
+        >>> standard(np.array([[2.0, 6.0]])).tolist()
+        [[0.0, 1.0]]
     """
 
     mean: np.ndarray
@@ -68,6 +75,10 @@ def posterior_variance(pool: np.ndarray, labeled: np.ndarray, jitter: float = 1e
 
     Raises:
         UserError: an embedding is not finite.
+
+    Examples:
+        >>> posterior_variance(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0]])).round(4).tolist()
+        [0.0, 0.0678, 0.9966]
     """
     standard = Standard.of(pool, labeled)
     anchors = standard(labeled)
@@ -98,6 +109,11 @@ def minimum_distance(pool: np.ndarray, labeled: np.ndarray) -> np.ndarray:
 
     Raises:
         UserError: an embedding is not finite.
+
+    Examples:
+        >>> pool, labeled = np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [9.0]])
+        >>> minimum_distance(pool, labeled).round(4).tolist()
+        [0.0, 0.5, 1.0]
     """
     standard = Standard.of(pool, labeled)
     result = np.empty(len(pool))

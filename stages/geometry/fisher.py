@@ -25,6 +25,11 @@ class Fisher(NamedTuple):
         features: embeddings x of the pool (N, D).
         chances: its class probabilities p (N, C), or its confidences alone (N, 1).
         labeled_features, labeled_chances: the same of the labeled set.
+
+    Examples:
+        >>> labeled = np.ones((1, 2)), np.full((1, 3), 1 / 3)
+        >>> [len(part) for part in Fisher(np.ones((4, 2)), np.full((4, 3), 1 / 3), *labeled)]
+        [4, 4, 1, 1]
     """
 
     features: np.ndarray
@@ -37,6 +42,10 @@ def factors(chances: np.ndarray) -> np.ndarray:
     """S with S S^T = diag p - p p^T, shape (n, C, C); of one column c, sqrt(c (1 - c)), (n, 1, 1).
 
     Column y is sqrt(p_y) (e_y - p): the gradient of the loss at label y, as likely as y is.
+
+    Examples:
+        >>> factors(np.array([[0.25, 0.75]])).round(4).tolist()
+        [[[0.375, -0.2165], [-0.375, 0.2165]]]
     """
     roots = np.sqrt(chances)
     if chances.shape[1] == 1:
@@ -48,7 +57,12 @@ def factors(chances: np.ndarray) -> np.ndarray:
 
 
 def mean_information(features: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """The mean of I(x), shape (C D, C D); weights are in the order of the classes."""
+    """The mean of I(x), shape (C D, C D); weights are in the order of the classes.
+
+    Examples:
+        >>> mean_information(np.array([[2.0]]), np.array([[0.25, 0.75]])).tolist()
+        [[0.75, -0.75], [-0.75, 0.75]]
+    """
     (count, size), classes = features.shape, chances.shape[1]
     result = np.zeros((classes, size, classes, size))
     for one in range(classes):
@@ -63,7 +77,12 @@ def mean_information(features: np.ndarray, chances: np.ndarray) -> np.ndarray:
 
 
 def best(gains: np.ndarray, order: np.ndarray) -> int:
-    """The position of the largest gain; of equals the first in ``order``."""
+    """The position of the largest gain; of equals the first in ``order``.
+
+    Examples:
+        >>> best(np.array([1.0, 3.0, 3.0, -np.inf]), np.array([3, 2, 1, 0]))
+        2
+    """
     top = gains.max()
     scale = np.abs(gains[np.isfinite(gains)]).max()
     close = gains >= top - scale / TIES
@@ -76,6 +95,11 @@ class Change(NamedTuple):
     Attributes:
         u, z: shape (C D, C).
         sign: +1 for a candidate added to M, -1 for one taken out.
+
+    Examples:
+        >>> change = Change(np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2)), 1)
+        >>> change.wide(2).tolist()
+        [[[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]]
     """
 
     u: np.ndarray
@@ -92,6 +116,13 @@ class State:
     """A = M^-1 and B = A F A, and K = V^T A V and H = V^T B V of some candidates.
 
     ``k`` and ``h`` are as of the change ``seen`` of ``changes``; :meth:`catch_up` renews some.
+
+    Examples:
+        >>> x, p = np.array([[1.0], [3.0]]), np.array([[0.5], [0.5]])  # confidences alone
+        >>> state = State.of(x, p, Fisher(x, p, x[:1], p[:1]), 1.0)
+        >>> gains, _ = state.gains(np.arange(2))
+        >>> gains.round(4).tolist(), round(state.change(1, +1), 4)
+        ([0.1222, 0.4714], 0.4714)
     """
 
     def __init__(
