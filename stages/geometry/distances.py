@@ -114,8 +114,11 @@ class Points:
         return Points(self.frame, self.rows[rows], self.norms[rows])
 
     def rough(self, others: Points) -> np.ndarray:
-        """By float32 products, shape (N, M): r, such that each squared distance is at least
-        r + (1 - noise) |x|^2 and at most r + (1 + noise) |x|^2 + 2 noise |y|^2."""
+        """Squared distances r without |x|^2, by float32 products, shape (N, M).
+
+        Each true one is at least r + (1 - noise) |x|^2 and at most
+        r + (1 + noise) |x|^2 + 2 noise |y|^2.
+        """
         if len(self) < len(others):
             values = (-2 * self.rows) @ others.rows.T
         else:

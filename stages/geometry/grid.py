@@ -167,8 +167,10 @@ def unit_rows(*arrays: np.ndarray, dtype: type = np.float64) -> np.ndarray:
 
 
 def cosines(units: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Of rows of two results of :func:`unit_rows`, exact in any order; float64, shape (N, M), or
-    (N,) for a single other row.
+    """Cosines of the angles between rows of results of :func:`unit_rows`, exact in any order.
+
+    Returns:
+        float64, shape (N, M), or (N,) for a single other row.
 
     Examples:
         >>> units = unit_rows(np.array([[1.0, 0.0], [1.0, 1.0], [0.0, -5.0]]))

@@ -16,12 +16,12 @@ MARGIN = 1e-6  # relative: float64 sums of a bound are off by 1e-12
 
 
 class Search:
-    """Weighting-based local search: RWLS of Gao, Yao, Weise & Li 2015, without its tabu by
-    configurations.
+    """Weighting-based local search for a cover.
 
-    Each uncovered row has a weight that grows by one with every move that leaves it uncovered. A
-    move takes out the column that is missed least, the oldest of equals, and brings in, for an
-    uncovered row drawn at random, the column that gains most. All scores are whole numbers.
+    RWLS of Gao, Yao, Weise & Li 2015, without its tabu by configurations. Each uncovered row
+    has a weight that grows by one with every move that leaves it uncovered. A move takes out the
+    column that is missed least, the oldest of equals, and brings in, for an uncovered row drawn at
+    random, the column that gains most. All scores are whole numbers.
 
     Args:
         matrix: rows x columns; every row has an entry.

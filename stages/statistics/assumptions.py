@@ -1,5 +1,7 @@
 """Tests of what an analysis of variance assumes: normal groups with equal variances."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Pairs of strategies over repeated runs: Games-Howell with effect sizes, verdicts."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 

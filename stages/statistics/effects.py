@@ -1,5 +1,7 @@
 """How large a difference is, and how many seeds it takes to see it."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy import special
 

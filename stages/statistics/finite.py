@@ -5,6 +5,8 @@ means there (a missing run). What comes out and is not finite is a FloatingPoint
 function says when it is undefined.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 

@@ -1,5 +1,7 @@
 """Measures of one run and of several runs of one strategy."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Whether several strategies differ at all: Kruskal-Wallis and Welch's analysis of variance."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Paired comparisons: across tasks, across seeds, and over all cells of a study."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

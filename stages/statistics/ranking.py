@@ -1,5 +1,7 @@
 """Mean ranks over blocks (tasks, or seeds): Friedman, Nemenyi, groups that do not differ."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 from scipy import special, stats

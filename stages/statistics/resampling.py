@@ -1,5 +1,7 @@
 """Bootstrap intervals of a mean over seeds."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy import special
 

@@ -1,5 +1,7 @@
 """The studentized range: tail and critical values for many pairs at once."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Wins, ties and losses of strategies over tasks."""
 
+from __future__ import annotations
+
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 import numpy as np
