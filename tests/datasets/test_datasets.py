@@ -195,10 +195,9 @@ def test_a_balanced_draw_takes_the_classes_in_turn(size, seed):
 
 
 @given(st.integers(0, 100), st.integers(0, 1000))
-def test_a_uniform_draw_ignores_labels(size, seed):
-    rows = draw_uniform(np.arange(100), LABELS, size, np.random.default_rng(seed))
-    others = draw_uniform(np.arange(100), LABELS[::-1], size, np.random.default_rng(seed))
-    assert len(set(rows.tolist())) == size and (rows == others).all()
+def test_a_uniform_draw_takes_different_rows(size, seed):
+    rows = draw_uniform(np.arange(100), size, np.random.default_rng(seed))
+    assert len(set(rows.tolist())) == size and set(rows.tolist()) <= set(range(100))
 
 
 def test_a_remainder_of_a_balanced_draw_favours_no_class():
