@@ -13,8 +13,8 @@ from stages.learners.supervised import train
 from stages.machine.errors import command_line
 from stages.machine.files import write_json
 from stages.machine.process import leave
-from stages.rounds.evaluation import evaluate
-from stages.rounds.opening import Clock, held_out_images, open_round, training_images
+from stages.rounds.evaluation import on_test_set
+from stages.rounds.opening import Clock, open_round, training_images
 from stages.rounds.oracle import Oracle
 from stages.rounds.record import describe, write_artifacts
 from stages.study import ledger, settings
@@ -43,7 +43,7 @@ def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     clock = Clock()
     learned = train(known)
     clock.mark("train")
-    result = evaluate(learned.network, held_out_images(data, batches), data)
+    result = on_test_set(learned.network, data, batches)
     clock.mark("evaluate")
     names = {"task": task, "strategy": "full", "seed": seed, "round": None}
     write_artifacts(layout.full_artifacts(task, seed), learned)

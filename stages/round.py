@@ -22,12 +22,11 @@ from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_json
 from stages.machine.process import leave
 from stages.rounds.context import Round
-from stages.rounds.evaluation import evaluate
+from stages.rounds.evaluation import on_test_set
 from stages.rounds.opening import (
     Clock,
     Run,
     check_identity,
-    held_out_images,
     open_round,
     training_images,
 )
@@ -73,7 +72,7 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     clock = Clock()
     learned = catalogue.bind(entry.learner, options, "learner")(known)
     clock.mark("train")
-    result = evaluate(learned.network, held_out_images(data, known.batches), data)
+    result = on_test_set(learned.network, data, known.batches)
     clock.mark("evaluate")
     choice = None
     if following != END:

@@ -11,7 +11,7 @@ import numpy as np
 from stages.datasets.prepared import Prepared
 from stages.machine.errors import UserError
 from stages.models.batches import Batches
-from stages.models.compute import Compute, configure
+from stages.models.compute import configure
 from stages.rounds.context import Carry, Round
 from stages.rounds.oracle import Oracle
 from stages.study import settings
@@ -44,18 +44,8 @@ class Clock:
 
 def training_images(study: settings.Settings, data: Prepared) -> Batches:
     """The training array, computed with as the study says."""
-    return _batches(
-        data, "train_images", configure(study.reproducible, study.device, study.threads)
-    )
-
-
-def held_out_images(data: Prepared, like: Batches) -> Batches:
-    """The test array, normalised as the training array is, computed with in the same way."""
-    return _batches(data, "test_images", like.compute)
-
-
-def _batches(data: Prepared, name: str, compute: Compute) -> Batches:
-    return Batches(data.array(name), data.manifest["mean"], data.manifest["std"], compute)
+    compute = configure(study.reproducible, study.device, study.threads)
+    return Batches(data.array("train_images"), data.manifest["mean"], data.manifest["std"], compute)
 
 
 def open_round(
