@@ -7,6 +7,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from stages.selectors.top import top
 from torch import nn
 
 from stages.machine.errors import UserError
@@ -14,7 +15,6 @@ from stages.machine.randomness import generator
 from stages.models import initialise
 from stages.models.compute import Compute
 from stages.scorers import discriminative as discriminator
-from stages.selectors.top import top
 
 CPU = torch.device("cpu")
 EXACT, PLAIN = Compute(CPU, True, False), Compute(CPU, False, False)
