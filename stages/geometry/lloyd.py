@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from stages.geometry import seeding
 from stages.geometry.distances import Points, nearest, squared
@@ -155,6 +154,8 @@ class Lloyd:
 
     def _add(self, rows: np.ndarray, before: np.ndarray) -> None:
         """Let the sums of the clusters know the points that changed."""
+        from scipy.sparse import csr_array
+
         shape = len(self.centres)
         for part in blocks(len(rows), BLOCK):
             some = rows[part]
