@@ -23,67 +23,6 @@ GCN_BOUNDS: dict[str, Any] = {
 }
 
 ENTRIES: dict[str, Strategy] = {
-    "kmeans": Strategy(
-        SUPERVISED,
-        FEATURES + "embedding",
-        "stages.selectors.kmeans:nearest_to_centres",
-        "Zhan et al. 2022 (KMeans), from k-means++ (Arthur & Vassilvitskii 2007)",
-        "diversity",
-        "iterations N b D",
-        {"iterations": 20, "backend": "auto"},
-        least={"iterations": 1},
-        choices={"backend": ("auto", "exact", "faiss", "scipy", "sklearn")},
-        formula="the candidate nearest to each of the centres m_1, ..., m_b that minimise "
-        "sum_i min_j |x_i - m_j|^2",
-    ),
-    "kcenter": Strategy(
-        SUPERVISED,
-        FEATURES + "embedding_and_labeled",
-        "stages.selectors.kcenter:greedy",
-        "Sener & Savarese 2018, Algorithm 1 (k-center greedy); PCA as in Zhan et al. 2022",
-        "diversity",
-        "N (L + b) D",
-        {"pca": 32},
-        formula="argmax_i min_j |x_i - x_j|, j labeled or taken, b times",
-    ),
-    "coreset": Strategy(
-        SUPERVISED,
-        FEATURES + "embedding_and_labeled",
-        "stages.selectors.coreset:robust",
-        "Sener & Savarese 2018, Algorithm 2 (robust k-center)",
-        "diversity",
-        "N (L + b) D + steps (searches, mixed-integer programs)",
-        {
-            "pca": 0,
-            "outliers": 0.0001,
-            "steps": 10,
-            "moves": 10000,
-            "nodes": 100,
-            "nonzeros": 10000,
-            "programs": 50,
-            "time_limit": 3600.0,
-        },
-        least={"nodes": 1, "nonzeros": 1, "programs": 1},
-        below={"outliers": 1},
-        above={"time_limit": 0},
-        formula="the b centres of the smallest radius d for which Feasible(b, labeled, d, "
-        "outliers) holds: all points but a share outliers are within d of a centre or a labeled "
-        "one",
-    ),
-    "kdpp": Strategy(
-        SUPERVISED,
-        FEATURES + "embedding",
-        "stages.selectors.kdpp:sample",
-        "Kulesza & Taskar 2011 (k-DPP); kernel as in Biyik et al. 2019",
-        "diversity",
-        "N R (R + b)",
-        {"kernel": "rbf", "rank": 0, "gamma": 0.0},
-        choices={"kernel": ("rbf", "linear")},
-        even=("rank",),
-        drawn=("rank",),
-        formula="P(S) = det(K_S) / sum over |S'| = b of det(K_S'), "
-        "K_ij = exp(-gamma |x_i - x_j|^2)",
-    ),
     "dal": Strategy(
         SUPERVISED,
         "stages.scorers.discriminative:discriminative",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg import eigh_tridiagonal
 
 from stages.geometry.grid import BLOCK, blocks, on_grid
 
@@ -62,6 +61,34 @@ def principal(
     )
 
 
+def principal_components(
+    pool: np.ndarray, labeled: np.ndarray, components: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both on the leading principal axes of the two together, shapes (N, k) and (L, k).
+
+    float64 embeddings, those of ``portable``: the same bits on every processor. float32 ones, which
+    are not, by BLAS and LAPACK.
+    """
+    count, kind = len(pool) + len(labeled), pool.dtype
+    if kind == np.float64:
+        return principal(pool, labeled, components)
+    mean = (pool.sum(0, dtype=np.float64) + labeled.sum(0, dtype=np.float64)) / count
+    mean = mean.astype(kind)
+    scatter = np.zeros((pool.shape[1], pool.shape[1]))
+    for rows in (pool, labeled):
+        for part in blocks(len(rows), BLOCK):
+            centred = rows[part] - mean
+            scatter += centred.T @ centred
+    _, vectors = np.linalg.eigh(scatter)
+    vectors = np.ascontiguousarray(vectors[:, ::-1][:, :components]).astype(kind)
+    return tuple(
+        np.concatenate([(rows[part] - mean) @ vectors for part in blocks(len(rows), BLOCK)])
+        if len(rows)
+        else np.empty((0, components), kind)
+        for rows in (pool, labeled)
+    )
+
+
 def _sums(rows: np.ndarray) -> np.ndarray:
     """Sums of the columns, block by block, shape (blocks + 1, D): no row is none."""
     parts = [np.zeros(rows.shape[1])]
@@ -79,6 +106,8 @@ def leading(matrix: np.ndarray, components: int) -> np.ndarray:
     are taken row by row, and LAPACK's implicit QL method for what is left. The latter (``stev``)
     calls no routine of BLAS that adds or multiplies, and those alone differ between processors.
     """
+    from scipy.linalg import eigh_tridiagonal
+
     rest, size = (matrix + matrix.T) / 2, len(matrix)
     largest = float(np.abs(rest).max(initial=0))
     if largest == 0:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, hstack, vstack
 
 from stages.geometry.distances import Points, nearest, pieces, squared, within
 from stages.geometry.set_cover import ENTRIES, Search, distinct_columns, needs_more
 from stages.machine.errors import UserError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 INFEASIBLE = 2  # what milp calls it
 
@@ -190,6 +192,9 @@ class Cover:
 
     def _solve(self, matrix: csr_array, columns: np.ndarray) -> np.ndarray | None:
         """The mixed-integer program for these rows alone."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import csr_array, hstack, vstack
+
         count = matrix.shape[0]
         if count <= self.budget:
             return np.zeros(0, np.int64)
@@ -232,6 +237,8 @@ class Cover:
         Raises:
             Undecided: more entries than allowed.
         """
+        from scipy.sparse import csr_array
+
         self._look_around(rows, radius)
         near = [self._near[row] for row in rows.tolist()]
         sizes = [int(np.searchsorted(squares, radius, side="right")) for _, squares in near]
@@ -264,4 +271,6 @@ class Cover:
 
 
 def _identity(count: int) -> csr_array:
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(count), np.arange(count), np.arange(count + 1)))

@@ -6,8 +6,12 @@ where the matrix has an entry.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 ENTRIES = 10_000_000  # of a matrix: 80 MB
 BOUND_STEPS = 300
