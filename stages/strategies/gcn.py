@@ -18,10 +18,10 @@ from stages.catalogue.kinds import (
     Width,
 )
 from stages.catalogue.strategy import Strategy
+from stages.geometry.farthest import farthest_first
 from stages.machine.errors import UserError
 from stages.machine.randomness import Purpose
-from stages.strategies import kcenter
-from stages.strategies.handshake import Known, Scores
+from stages.strategies.handshake import Scores
 
 if TYPE_CHECKING:
     from stages.rounds.context import Pool
@@ -138,13 +138,13 @@ def core(
 
 
 def kcenter_greedy(nodes: Nodes, b: int, rng: np.random.Generator) -> np.ndarray:
-    """:func:`stages.strategies.kcenter.greedy` among the drawn candidates, on all features.
+    """:func:`stages.geometry.farthest.farthest_first` among the drawn candidates.
 
     Raises:
         UserError: a feature is not finite, or b is larger than M.
     """
     drawn, candidates, labeled = nodes
-    return drawn[kcenter.greedy(Known(candidates, labeled), b, rng, pca=0)]
+    return drawn[farthest_first(candidates, labeled, b, rng)]
 
 
 def train(

@@ -196,5 +196,5 @@ def test_core_goes_by_all_features():
         wanted.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.linalg.norm(own - own[wanted[-1]], axis=1))
     assert (gcn.kcenter_greedy(nodes, 15, rng()) - 7).tolist() == wanted
-    reduced = gcn.kcenter.greedy(gcn.Known(own, labeled), 15, rng(), pca=32)
+    reduced = gcn.farthest_first(own, labeled, 15, rng(), pca=32)
     assert reduced.tolist() != wanted
