@@ -116,4 +116,4 @@ def test_each_candidate_that_is_tried_has_a_carry_of_its_own(study_copy, own):
     assert own.given[0] == (0, {})
     found = sorted((n, given["selector"]["total"].item()) for n, given in own.given[1:])
     assert found == [(1, 0.25), (1, 0.5), (2, 0.5), (2, 1.0)]
-    assert all(given["learner"].tolist() == list(range(n)) for n, given in own.given[1:])
+    assert all(given["learner"]["rounds"].tolist() == list(range(n)) for n, given in own.given[1:])
