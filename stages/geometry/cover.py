@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, hstack, vstack
 
 from stages.geometry.distances import Points, nearest, pieces, squared, within
 from stages.geometry.set_cover import ENTRIES, Search, distinct_columns, needs_more
 from stages.machine.errors import UserError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 INFEASIBLE = 2  # what milp calls it
 
@@ -30,6 +32,10 @@ class Limits:
         programs: how often points may be added for one radius.
         seconds: for all radii; the clock is a safety, and running out of it an error.
         moves: of one local search.
+
+    Examples:
+        >>> 0 < Limits(nodes=10, nonzeros=1000, programs=5, seconds=60).left() <= 60
+        True
     """
 
     nodes: int
@@ -83,6 +89,14 @@ class Cover:
 
     Attributes:
         kept_to: neighbours up to this squared radius are kept; best the largest that will be asked.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [8.0], [9.0]]))
+        >>> limits = Limits(nodes=10, nonzeros=1000, programs=5, seconds=60)
+        >>> rows, rng = np.arange(4), np.random.default_rng(0)
+        >>> cover = Cover(points, np.full(4, np.inf), 2, 0, rows, limits, rng)
+        >>> len(cover.centres(points.frame.scale**2, rows[:1])), cover.rules_out(0.0)
+        (2, True)
     """
 
     def __init__(
@@ -190,6 +204,9 @@ class Cover:
 
     def _solve(self, matrix: csr_array, columns: np.ndarray) -> np.ndarray | None:
         """The mixed-integer program for these rows alone."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import csr_array, hstack, vstack
+
         count = matrix.shape[0]
         if count <= self.budget:
             return np.zeros(0, np.int64)
@@ -232,6 +249,8 @@ class Cover:
         Raises:
             Undecided: more entries than allowed.
         """
+        from scipy.sparse import csr_array
+
         self._look_around(rows, radius)
         near = [self._near[row] for row in rows.tolist()]
         sizes = [int(np.searchsorted(squares, radius, side="right")) for _, squares in near]
@@ -264,4 +283,6 @@ class Cover:
 
 
 def _identity(count: int) -> csr_array:
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(count), np.arange(count), np.arange(count + 1)))

@@ -1,4 +1,4 @@
-"""k-center greedy: the candidate farthest from all that is labeled, again and again."""
+"""The point farthest from all that are known, again and again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ BLOCK = 1024
 SHORTLIST = 2048
 
 
-def greedy(
-    features: tuple[np.ndarray, np.ndarray], b: int, rng: np.random.Generator, pca: int = 0
+def farthest_first(
+    pool: np.ndarray, labeled: np.ndarray, b: int, rng: np.random.Generator, pca: int = 0
 ) -> np.ndarray:
-    """Sener & Savarese 2018, Algorithm 1: u = argmax_i min_j d(x_i, x_j), b times.
+    """u = argmax_i min_j d(x_i, x_j), b times (Sener & Savarese 2018, Algorithm 1).
 
     Lazy: float32 matrix products give each candidate an upper bound of its squared distance to the
     nearest centre. Picks come from a short list of the largest bounds, kept up to date; the rest of
@@ -27,20 +27,24 @@ def greedy(
     uniformly. Memory beyond the embeddings: (L + b) D + N numbers and the short list.
 
     Args:
-        features: embeddings of the pool (N, D) and of the labeled set (L, D).
+        pool: candidates, float, shape (N, D).
+        labeled: what is known, float, shape (L, D).
         pca: number of principal components to keep (of pool and labeled set together); 0: all.
+
+    Returns:
+        Positions, int64, shape (b,), in order of selection.
 
     Raises:
         UserError: a feature is not finite, or b is larger than N.
     """
-    pool, labeled = (np.asarray(part) for part in features)
+    pool, labeled = np.asarray(pool), np.asarray(labeled)
     if pool.dtype != np.float32:
         pool, labeled = pool.astype(np.float64, copy=False), labeled.astype(np.float64, copy=False)
     if b > len(pool):
         raise UserError(f"cannot take {b} of {len(pool)} candidates")
     check_finite(pool, labeled)
     if 0 < pca < pool.shape[1]:
-        pool, labeled = principal_components(pool, labeled, pca)
+        pool, labeled = axes.principal_components(pool, labeled, pca)
     order = rng.permutation(len(pool))  # ties go to the first of a random order
     return _FarthestFirst(pool, labeled, b, order).run()
 
@@ -159,31 +163,3 @@ class _FarthestFirst:
                     np.minimum(nearest, np.maximum(distances.min(0), 0), out=nearest)
                 self.exact[some] = self.bound[some] = nearest
         self.seen[rows] = self.count
-
-
-def principal_components(
-    pool: np.ndarray, labeled: np.ndarray, components: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both on the leading principal axes of the two together, shapes (N, k) and (L, k).
-
-    float64 embeddings, those of ``portable``: the same bits on every processor. float32 ones, which
-    are not, by BLAS and LAPACK.
-    """
-    count, kind = len(pool) + len(labeled), pool.dtype
-    if kind == np.float64:
-        return axes.principal(pool, labeled, components)
-    mean = (pool.sum(0, dtype=np.float64) + labeled.sum(0, dtype=np.float64)) / count
-    mean = mean.astype(kind)
-    scatter = np.zeros((pool.shape[1], pool.shape[1]))
-    for rows in (pool, labeled):
-        for part in blocks(len(rows), BLOCK):
-            centred = rows[part] - mean
-            scatter += centred.T @ centred
-    _, vectors = np.linalg.eigh(scatter)
-    vectors = np.ascontiguousarray(vectors[:, ::-1][:, :components]).astype(kind)
-    return tuple(
-        np.concatenate([(rows[part] - mean) @ vectors for part in blocks(len(rows), BLOCK)])
-        if len(rows)
-        else np.empty((0, components), kind)
-        for rows in (pool, labeled)
-    )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
+from pydantic import Field
+
+from stages.catalogue.kinds import Passes
+from stages.catalogue.parts import needs
+from stages.catalogue.strategy import Strategy
 from stages.geometry.configurations import TINY, Configurations, extend, grouped, mixture_entropy
 from stages.geometry.probabilities import entropy
 from stages.machine.errors import UserError
+
+if TYPE_CHECKING:
+    from stages.rounds.context import Pool
 
 TIE = 1e-12  # nats; mutual information that differs by less is equal
 LOOSE = 1e-4  # nats; far more than float32 adds to an entropy of 1e5 classes
@@ -14,9 +23,35 @@ GROUPS = (16, 256)
 TOGETHER = (16, 256, 4096)  # candidates: with all configurations, with 256 groups, with 16
 BLOCK = 20_000
 
+PassesOfPool = np.ndarray  # class probabilities of T dropout passes, float64, shape (T, N, C)
+# Of configurations, each with a number for every class and pass.
+Samples = Annotated[int, Field(ge=2, le=10**8)]
+
+ENTRIES = {
+    "batchbald": Strategy(
+        scorer="stages.strategies.batchbald:score",
+        selector="stages.strategies.batchbald:greedy",
+        source="Kirsch et al. 2019, Algorithm 1 (greedy BatchBALD)",
+        family="uncertainty",
+        cost="T N D C + at most b N T C samples",
+        ordered=(("passes", "samples"),),
+        formula="I(y_1, ..., y_b; w) = H(y_1, ..., y_b) - sum_i mean_t H[y_i | w_t], "
+        "one candidate after the other",
+    ),
+}
+
+
+@needs(dropout=True)
+def score(pool: Pool, *, passes: Passes = 10) -> PassesOfPool:
+    """Probabilities of ``passes`` dropout passes, shape (T, N, C): what batch strategies need.
+
+    8 T N C bytes: where that is too much, ``candidates`` makes N smaller.
+    """
+    return pool.dropout_probabilities(passes)
+
 
 def greedy(
-    p_T_N_C: np.ndarray, b: int, rng: np.random.Generator, samples: int = 10_000
+    p_T_N_C: PassesOfPool, b: int, rng: np.random.Generator, *, samples: Samples = 10_000
 ) -> np.ndarray:
     """Kirsch et al. 2019, Algorithm 1: argmax_x I(y_taken, y_x; weights), b times.
 

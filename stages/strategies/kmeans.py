@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 
+from stages.catalogue.kinds import Steps
+from stages.catalogue.strategy import Strategy
 from stages.geometry import lloyd
-from stages.geometry.distances import Points, squared
-from stages.geometry.grid import blocks
+from stages.geometry.distances import Points
+from stages.geometry.nearest_free import nearest_free
 from stages.machine.errors import UserError
-from stages.machine.threads import in_threads
+from stages.strategies.handshake import Embeddings
 
-BACKENDS = ("auto", "exact", "faiss", "scipy", "sklearn")
-BLOCK = 2048
-GROUP = 64  # candidates that share a bound
+Backend = Literal["auto", "exact", "faiss", "scipy", "sklearn"]
+BACKENDS = get_args(Backend)
+
+ENTRIES = {
+    "kmeans": Strategy(
+        scorer="stages.strategies.features:embedding",
+        selector="stages.strategies.kmeans:nearest_to_centres",
+        source="Zhan et al. 2022 (KMeans), from k-means++ (Arthur & Vassilvitskii 2007)",
+        family="diversity",
+        cost="iterations N b D",
+        formula="the candidate nearest to each of the centres m_1, ..., m_b that minimise "
+        "sum_i min_j |x_i - m_j|^2",
+    ),
+}
 
 
 def nearest_to_centres(
-    features: np.ndarray,
+    features: Embeddings,
     b: int,
     rng: np.random.Generator,
-    iterations: int = 20,
-    backend: str = "auto",
+    *,
+    iterations: Steps = 20,
+    backend: Backend = "auto",
 ) -> np.ndarray:
     """Cluster ``features`` (N, D) into b and take the nearest free candidate of each.
 
@@ -107,49 +123,3 @@ def _faiss_centres(features: np.ndarray, seeds: np.ndarray, iterations: int) -> 
     )
     kmeans.train(features, init_centroids=np.ascontiguousarray(seeds, np.float32))
     return kmeans.centroids
-
-
-def nearest_free(points: Points, centres: Points, order: np.ndarray) -> np.ndarray:
-    """For each centre in turn the nearest point not yet taken, int64, shape (len(centres),).
-
-    Of equally near ones the first in ``order`` (positions). Float32 products bound the distances
-    from below, for groups of points; the groups that may hold the nearest are looked at exactly.
-    """
-    count = len(points)
-    rank = np.empty(count, np.int64)
-    rank[order] = np.arange(count)
-    bounds = _group_bounds(points, centres)
-    taken = np.zeros(count, bool)
-    picks = np.empty(len(centres), np.int64)
-    for at in range(len(centres)):
-        best, looked = (np.inf, count), 0
-        groups, size = np.argsort(bounds[at], kind="stable"), 1
-        while looked < len(groups) and bounds[at, groups[looked]] <= best[0]:
-            some = groups[looked : looked + size]
-            looked, size = looked + size, size * 2
-            rows = (some[:, None] * GROUP + np.arange(GROUP)).ravel()
-            rows = rows[rows < count]
-            rows = rows[~taken[rows]]
-            if len(rows) == 0:
-                continue
-            distances = squared(points[rows], centres[[at]])[:, 0]
-            first = np.lexsort((rank[rows], distances))[0]
-            if (distances[first], rank[rows[first]]) < best:
-                best, picks[at] = (distances[first], rank[rows[first]]), rows[first]
-        taken[picks[at]] = True
-    return picks
-
-
-def _group_bounds(points: Points, centres: Points) -> np.ndarray:
-    """Lower bounds of the squared distances of each centre to each group, (b, groups)."""
-    count = len(points)
-    bounds = np.full((len(centres), -(-count // GROUP)), np.inf, np.float32)
-
-    def fill(part: slice) -> None:
-        values = centres.rough(points[part])
-        starts = np.arange(0, part.stop - part.start, GROUP)
-        groups = slice(part.start // GROUP, part.start // GROUP + len(starts))
-        bounds[:, groups] = np.minimum.reduceat(values, starts, axis=1)
-
-    in_threads(fill, blocks(count, BLOCK))
-    return bounds + (centres.norms - centres.off()).astype(np.float32)[:, None]

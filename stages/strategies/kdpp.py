@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Annotated, Literal
 
 import numpy as np
-from scipy.linalg import eigh
+from pydantic import Field
 
+from stages.catalogue.kinds import DRAWN, SIDE, Amount
+from stages.catalogue.strategy import Strategy
 from stages.geometry.distances import Points, pieces, squared
 from stages.geometry.grid import check_finite
 from stages.machine.errors import UserError
+from stages.strategies.handshake import Embeddings
 
 SAMPLE = 1000
 RELATIVE_ZERO = 1e-10
@@ -18,14 +22,30 @@ RELATIVE_ZERO = 1e-10
 Features = Callable[[np.ndarray], np.ndarray]
 log = logging.getLogger(__name__)
 
+# Cosines and sines in pairs; a matrix has so many rows.
+Rank = Annotated[int, Field(ge=0, le=SIDE, multiple_of=2), DRAWN]
+
+ENTRIES = {
+    "kdpp": Strategy(
+        scorer="stages.strategies.features:embedding",
+        selector="stages.strategies.kdpp:sample",
+        source="Kulesza & Taskar 2011 (k-DPP); kernel as in Biyik et al. 2019",
+        family="diversity",
+        cost="N R (R + b)",
+        formula="P(S) = det(K_S) / sum over |S'| = b of det(K_S'), "
+        "K_ij = exp(-gamma |x_i - x_j|^2)",
+    ),
+}
+
 
 def sample(
-    features: np.ndarray,
+    features: Embeddings,
     b: int,
     rng: np.random.Generator,
-    kernel: str = "rbf",
-    rank: int = 0,
-    gamma: float = 0.0,
+    *,
+    kernel: Literal["rbf", "linear"] = "rbf",
+    rank: Rank = 0,
+    gamma: Amount = 0.0,
 ) -> np.ndarray:
     """Draw a set Y of b candidates with probability det(L_Y) / sum over all sets of that size.
 
@@ -108,6 +128,8 @@ def _median_gamma(features: np.ndarray, rng: np.random.Generator) -> float:
 
 def _spectrum(features: np.ndarray, rows: Features, rank: int) -> tuple[np.ndarray, np.ndarray]:
     """The eigenvalues of C = B^T B that are not zero, rising, and their vectors (R, r)."""
+    from scipy.linalg import eigh
+
     dual = np.zeros((rank, rank))
     for part in pieces(len(features), rank):
         block = rows(features[part])

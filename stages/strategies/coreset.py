@@ -4,30 +4,52 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
+from stages.catalogue.kinds import Count, Rate, Whole
+from stages.catalogue.strategy import Strategy
+from stages.geometry.axes import principal_components
 from stages.geometry.cover import Cover, Limits, Undecided
 from stages.geometry.distances import Frame, Points, nearest
+from stages.geometry.farthest import farthest_first
 from stages.geometry.grid import check_finite
 from stages.machine.errors import UserError
-from stages.selectors import kcenter
+from stages.strategies.handshake import Known
 
 log = logging.getLogger(__name__)
 
+Seconds = Annotated[float, Field(gt=0, le=10**7)]  # four months
+
+ENTRIES = {
+    "coreset": Strategy(
+        scorer="stages.strategies.features:embedding_and_labeled",
+        selector="stages.strategies.coreset:robust",
+        source="Sener & Savarese 2018, Algorithm 2 (robust k-center)",
+        family="diversity",
+        cost="N (L + b) D + steps (searches, mixed-integer programs)",
+        formula="the b centres of the smallest radius d for which Feasible(b, labeled, d, "
+        "outliers) holds: all points but a share outliers are within d of a centre or a labeled "
+        "one",
+    ),
+}
+
 
 def robust(
-    features: tuple[np.ndarray, np.ndarray],
+    features: Known,
     b: int,
     rng: np.random.Generator,
-    pca: int = 0,
-    outliers: float = 1e-4,
-    steps: int = 10,
-    moves: int = 10_000,
-    nodes: int = 100,
-    nonzeros: int = 10_000,
-    programs: int = 50,
-    time_limit: float = 3600.0,
+    *,
+    pca: Whole = 0,
+    outliers: Rate = 1e-4,
+    steps: Whole = 10,
+    moves: Whole = 10_000,
+    nodes: Count = 100,
+    nonzeros: Count = 10_000,
+    programs: Count = 50,
+    time_limit: Seconds = 3600.0,
 ) -> np.ndarray:
     """Sener & Savarese 2018, Algorithm 2: the smallest radius at which b balls are enough.
 
@@ -61,14 +83,14 @@ def robust(
         raise UserError(f"cannot take {b} of {count} candidates")
     check_finite(pool, labeled)
     if 0 < pca < pool.shape[1]:
-        pool, labeled = kcenter.principal_components(
+        pool, labeled = principal_components(
             np.asarray(pool, np.float64), np.asarray(labeled, np.float64), pca
         )
     order = rng.permutation(count)  # the solver's choice among equals must not follow positions
     frame = Frame(pool, labeled)
     points, known = Points.of(pool[order], frame), Points.of(labeled, frame)
     budget = min(int(outliers * (count + len(known))), count)
-    sequence = kcenter.greedy((points.rows, known.rows), min(b + budget + 1, count), rng)
+    sequence = farthest_first(points.rows, known.rows, min(b + budget + 1, count), rng)
     _, to_labeled = nearest(points, known)
     limits = Limits(nodes, nonzeros, programs, time_limit, moves)
     cover = Cover(points, to_labeled, b, budget, sequence, limits, rng.spawn(1)[0])
@@ -146,11 +168,11 @@ def _fill(
     """The centres, farthest first, then the farthest candidates if they are fewer than b."""
     picks = np.zeros(0, np.int64)
     if len(centres):
-        picks = centres[kcenter.greedy((pool[centres], labeled), len(centres), rng)]
+        picks = centres[farthest_first(pool[centres], labeled, len(centres), rng)]
     if len(picks) < b:
         rest = np.setdiff1d(np.arange(len(pool)), picks)
         known = np.concatenate([labeled, pool[picks]])
         picks = np.concatenate(
-            [picks, rest[kcenter.greedy((pool[rest], known), b - len(picks), rng)]]
+            [picks, rest[farthest_first(pool[rest], known, b - len(picks), rng)]]
         )
     return picks

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from stages.machine.errors import UserError
+from stages.strategies.handshake import Scores
 
 TIE_BITS = 40
 
 
-def top(scores: np.ndarray, b: int, rng: np.random.Generator) -> np.ndarray:
+def top(scores: Scores, b: int, rng: np.random.Generator) -> np.ndarray:
     """Positions of the ``b`` highest of ``scores`` (float, shape (N,)), best first.
 
     Scores that differ by less than about 1e-12 of the largest magnitude count as equal; ties are
