@@ -11,7 +11,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import datasets, transforms
 
-from stages.datasets.sources import data_root
+from stages.datasets.sources import root_of
+from stages.datasets.torchvision_sets import data_root
 from stages.study.settings import Dataset as Source
 from stages.study.settings import Task
 
@@ -23,7 +24,8 @@ def published(source: Source, mean: list[float], std: list[float]) -> tuple[Data
         root = Path(source.root)
         return tuple(datasets.ImageFolder(root / part, change) for part in ("train", "test"))
     kind = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[source.name]
-    return tuple(kind(data_root(source), train=part, transform=change) for part in (True, False))
+    root = data_root(root_of(source))
+    return tuple(kind(root, train=part, transform=change) for part in (True, False))
 
 
 def usual_state() -> None:

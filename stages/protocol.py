@@ -1,5 +1,7 @@
 """Stage protocol: what all rounds of a task have in common, in one small file.
 
+The task's settings, and the code of its model's architecture.
+
 A round depends on this file instead of on the dozens of settings that it sums up: DVC rewrites all
 of dvc.lock after every stage, so a short entry is a fast one.
 """
@@ -15,9 +17,11 @@ from stages.machine import hardware
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_json
 from stages.machine.reading import read_json
-from stages.study import settings
+from stages.study import settings, task_code
 from stages.study.data import Facts, faults
 from stages.study.layout import Layout
+
+AGAIN = "run dvc repro, or the stage protocol"
 
 
 def protocol(study: settings.Settings, root: Path, task: str) -> None:
@@ -42,14 +46,22 @@ def content(study: settings.Settings, task: str, prepared: Prepared) -> dict[str
     shared = study.model_dump(mode="json", include=keys)
     # The data's digest says all about them; where their files lie is nobody else's business.
     about = study.task[task].model_dump(mode="json", exclude={"dataset"})
-    return {"data": prepared.identity} | shared | about
+    code = {"model": task_code.of_model(study.task[task].model)}
+    return {"data": prepared.identity} | shared | about | {"code": code}
 
 
 def check(study: settings.Settings, root: Path, task: str) -> None:
     """Raise unless protocol.json is that of params.yaml and of the prepared data."""
     path = Layout(root).protocol(task)
-    if read_json(path) != content(study, task, Prepared(Layout(root).data(task))):
-        raise UserError(f"{path}: not that of params.yaml; run dvc repro, or the stage protocol")
+    said, due = read_json(path), content(study, task, Prepared(Layout(root).data(task)))
+    if said == due:
+        return
+    if {**said, "code": None} != {**due, "code": None}:
+        raise UserError(f"{path}: not that of params.yaml; {AGAIN}")
+    named = task_code.in_protocol(Layout(root), task)
+    other = [module for module, now in due["code"]["model"].items() if named.get(module) != now]
+    what = other[0] if other else "code"
+    raise UserError(f"{path}: {what} is not the code that it names; {AGAIN}")
 
 
 def check_data(study: settings.Settings, task: str, prepared: Prepared) -> None:

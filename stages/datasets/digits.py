@@ -12,7 +12,7 @@ from stages.datasets.images import Images
 ENTRIES = {"digits": DataSet("stages.datasets.digits:load", Facts(1438, (1, 8, 8), 10))}
 
 
-def load(root: Path | None) -> Images:
+def load(root: Path | None) -> Images:  # noqa: ARG001 - they come with the package
     """1,797 digits of 8x8, values 0..16 times 15; every fifth is a test image."""
     from sklearn.datasets import load_digits
 

@@ -55,14 +55,10 @@ class Images:
 
     def _faults_of(self, part: str) -> Iterator[str]:
         images, labels = (getattr(self, f"{part}_{what}") for what in ("images", "labels"))
-        for what, array, kind, sides in (
-            ("images", images, "uint8", 4),
-            ("labels", labels, "int64", 1),
-        ):
-            if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != sides:
-                shape = "(N, C, H, W)" if what == "images" else "(N,)"
-                yield f"{part}_{what} is {_described(array)}; allowed: {kind} of shape {shape}"
-                return
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
+            yield f"{part}_images is {_described(images)}; allowed: uint8 of shape (N, C, H, W)"
+        elif not isinstance(labels, np.ndarray) or labels.dtype != np.int64 or labels.ndim != 1:
+            yield f"{part}_labels is {_described(labels)}; allowed: int64 of shape (N,)"
         elif len(images) != len(labels) or not images.size:
             yield (
                 f"{part}_images are {len(images)} of shape {images.shape[1:]}, {part}_labels "

@@ -15,7 +15,7 @@ from PIL import Image
 from study import tree, write_params
 
 from stages.datasets import limits, listing
-from stages.datasets.folder import read_folder
+from stages.datasets.folder import load as read_folder
 from stages.datasets.prepared import Prepared
 from stages.datasets.sources import load
 from stages.machine.errors import UserError
@@ -345,7 +345,7 @@ def test_a_folder_must_be_named():
 def test_an_absurd_size_is_refused_before_anything_is_read(folder, size, monkeypatch):
     monkeypatch.setattr("stages.datasets.folder.read_image", None)
     with pytest.raises(UserError, match="allowed: up to 67108864"):
-        read_folder(folder, size, 3)
+        read_folder(folder, size=size)
 
 
 def test_more_than_the_memory_is_refused_before_it_is_taken(folder, monkeypatch):

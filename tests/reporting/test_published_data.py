@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from folders import one_line
 
-from stages.datasets.sources import DIGESTS, data_root, load
+from stages.datasets.sources import load, root_of
+from stages.datasets.torchvision_sets import DIGESTS, data_root
 from stages.machine.errors import UserError
 from stages.study.settings import Dataset
 
@@ -47,7 +48,7 @@ def test_files_that_were_not_published_are_refused(tmp_path):
 
 def test_idx_files_are_read(tmp_path, monkeypatch):
     raw = write_idx(tmp_path)
-    monkeypatch.setattr("stages.datasets.sources.DIGESTS", {})
+    monkeypatch.setattr("stages.datasets.torchvision_sets.DIGESTS", {})
     images = load(mnist(tmp_path))
     assert images.train_images.shape == images.test_images.shape == (30, 1, 28, 28)
     pixels = np.frombuffer((raw / "t10k-images-idx3-ubyte").read_bytes()[16:], np.uint8)
@@ -201,7 +202,7 @@ def test_missing_batches_of_cifar_are_one_line(tmp_path):
 
 def test_where_files_are_looked_for(monkeypatch):
     monkeypatch.delenv("ALEDGER_DATA", raising=False)
-    assert data_root(Dataset(name="mnist")) == Path("~/.cache/aledger").expanduser()
+    assert data_root(root_of(Dataset(name="mnist"))) == Path("~/.cache/aledger").expanduser()
     monkeypatch.setenv("ALEDGER_DATA", "/data/sets")
-    assert data_root(Dataset(name="mnist")) == Path("/data/sets")
-    assert data_root(Dataset(name="mnist", root="mine")) == Path("mine")
+    assert data_root(root_of(Dataset(name="mnist"))) == Path("/data/sets")
+    assert data_root(root_of(Dataset(name="mnist", root="mine"))) == Path("mine")
