@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from stages.rounds.pool import Pool
 
 from stages.learners.supervised import train
 from stages.machine.errors import UserError
@@ -17,7 +18,6 @@ from stages.models.batches import Batches, classify, embed, logits_in_training, 
 from stages.models.compute import configure
 from stages.models.dropout import Dropout, draw_mask
 from stages.rounds.context import Problem
-from stages.rounds.pool import Pool
 from stages.study.settings import Model, Task
 
 CPU = {name: configure(name, "cpu", 1) for name in ("portable", "machine")}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stages.rounds.pool import Pool
 from torch import nn
 
 from stages import catalogue
@@ -19,7 +20,6 @@ from stages.models.batches import Batches, classify, masks_of_pass
 from stages.models.compute import configure
 from stages.models.networks import Network
 from stages.rounds import pool as pool_module
-from stages.rounds.pool import Pool
 from stages.scorers import uncertainty
 
 SIZE = 5  # odd: passes then start in the middle of a 64-bit draw

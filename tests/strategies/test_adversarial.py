@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from stages.rounds.pool import Pool
+from stages.selectors.adversarial import IMAGES, ROWS, Attacked, top_with_images
 from study import REPO, grow, tree, write_params
 from test_catalogue import images as images_150
 from test_catalogue import write_data
@@ -24,10 +26,8 @@ from stages.models import Network, attacks, build, initialise, state
 from stages.models.batches import Batches
 from stages.models.compute import Compute, configure
 from stages.rounds.context import Problem
-from stages.rounds.pool import Pool
 from stages.scorers import adversarial
 from stages.selectors import Selection
-from stages.selectors.adversarial import IMAGES, ROWS, Attacked, top_with_images
 from stages.split import split
 from stages.study import ledger, settings
 from stages.study.carry import read as read_carry

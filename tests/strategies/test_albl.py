@@ -9,6 +9,9 @@ import sys
 
 import numpy as np
 import pytest
+from stages.rounds.pool import Pool
+from stages.scorers.uncertainty import entropy_of
+from stages.selectors.top import top
 from study import grow, tree, write_params
 
 from stages.machine.errors import UserError
@@ -16,9 +19,7 @@ from stages.machine.randomness import generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
-from stages.rounds.pool import Pool
 from stages.scorers.albl import consult
-from stages.scorers.uncertainty import entropy_of
 from stages.selectors.albl import (
     Advised,
     Bandit,
@@ -28,7 +29,6 @@ from stages.selectors.albl import (
     shares_of,
     updated,
 )
-from stages.selectors.top import top
 from stages.study import carry, ledger, settings
 from stages.study.layout import Layout
 from stages.study.settings import Model

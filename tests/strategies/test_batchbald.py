@@ -10,12 +10,12 @@ import pytest
 import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
+from stages.scorers.uncertainty import bald_of
+from stages.selectors.batchbald import greedy
 
 from stages.geometry.configurations import Configurations, extend, grouped, mixture_entropy
 from stages.machine.errors import UserError
-from stages.scorers.uncertainty import bald_of
 from stages.selectors import batchbald
-from stages.selectors.batchbald import greedy
 
 
 def chances(passes: int, count: int, classes: int, seed: int = 0) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stages.rounds.pool import Pool
 from test_scorers import by_loop, chances
 
 from stages import catalogue
@@ -14,7 +15,6 @@ from stages.models import state
 from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.rounds.context import Problem
-from stages.rounds.pool import Pool
 from stages.scorers import features, uncertainty
 from stages.study.settings import Task
 

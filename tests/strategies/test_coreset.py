@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stages.selectors.coreset import robust
 
 from stages.geometry.cover import Cover, Limits
 from stages.geometry.distances import Points
 from stages.machine.errors import UserError
 from stages.selectors import kcenter
-from stages.selectors.coreset import robust
 
 
 def rng(seed: int = 0) -> np.random.Generator:

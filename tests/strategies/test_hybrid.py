@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
+from stages.rounds.pool import Pool
 from study import grow, tree, write_params
 
 from stages.catalogue.hybrid import COMBINATIONS, DIVERSITIES, UNCERTAINTIES
@@ -21,7 +22,6 @@ from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.models.discriminator import Training, discriminator_score, resample
-from stages.rounds.pool import Pool
 from stages.scorers.hybrid import criteria
 from stages.selectors.hybrid import Criteria, choose
 from stages.study import ledger, settings

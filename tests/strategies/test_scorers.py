@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from stages.rounds.pool import Pool
 
 from stages.geometry import probabilities
 from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
-from stages.rounds.pool import Pool
 from stages.scorers import features, trivial, uncertainty
 from stages.study.settings import Model
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.decomposition import PCA
+from stages.selectors.top import round_to_ties, top
 
 from stages.geometry import lloyd
 from stages.geometry.distances import Points
 from stages.machine.errors import UserError
 from stages.selectors import badge, kcenter, kmeans
-from stages.selectors.top import round_to_ties, top
 
 SELECTORS = {
     "top": lambda x, b, rng: top(x[:, 0], b, rng),

@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
+from stages.catalogue.bounds import CEILINGS, REAL, WHOLE, span
 from study import tree, write_params
 
 from stages import catalogue
 from stages.catalogue import Strategy
-from stages.catalogue.bounds import CEILINGS, REAL, WHOLE, span
 from stages.machine.errors import UserError
 from stages.study import settings
 
