@@ -134,13 +134,13 @@ def _measures(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     order = np.argsort(pool.labels, kind="stable")
     present, starts = np.unique(pool.labels[order], return_index=True)
-    if features == "pixels":
+    pixels = features == "pixels"
+    if pixels:
         labeled = unit_rows(_pixels(pool, pool.labeled[order]))
     else:
         labeled = unit_rows(pool.labeled_embeddings[order])
     found = []
     for part in blocks(len(pool.candidates), max(1, BLOCK_CELLS // len(labeled))):
-        pixels = features == "pixels"
         here = _pixels(pool, pool.candidates[part]) if pixels else pool.embeddings[part]
         found.append(measures_of(cosines(unit_rows(here), labeled), starts, neighbours))
     density, similarity, pseudo = (np.concatenate(parts) for parts in zip(*found, strict=True))
