@@ -40,6 +40,7 @@ def _find(what: str, name: str, known: Mapping[str, Any], kind: type) -> Any:
         return found
     if not callable(found):
         raise UserError(
-            f"{shown(name)} is a {type(found).__name__}; allowed: a function, or a {kind.__name__}"
+            f"{shown(name)} is a {type(found).__name__}; "
+            f"allowed: a function, or a stages.catalogue.{kind.__name__}"
         )
     return kind(name)

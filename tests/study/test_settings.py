@@ -17,13 +17,13 @@ from study import DROP, REPO, edit, rounds, tree, write_params
 from stages import full, grow, prepare, split, start
 from stages import protocol as protocol_stage
 from stages import round as round_stage
+from stages.catalogue import ARCHITECTURES, CLASSES, DATA_SETS, Facts
 from stages.datasets import sources
 from stages.machine.errors import UserError, nearest
 from stages.models import build
 from stages.models.compute import configure
 from stages.protocol import protocol
 from stages.study import settings
-from stages.study.data import PUBLISHED, SMALLEST, WIDTHS, Facts
 
 EXAMPLES = [REPO / "params.yaml", *sorted((REPO / "studies").glob("*.yaml"))]
 
@@ -101,9 +101,30 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
             ["did you mean 'dropout'?"],
         ),
         (
+            {"task__digits__dataset": {"name": "folder", "rot": "x"}},
+            "unknown key 'task.digits.dataset.rot'",
+            ["did you mean 'root'?", "channels"],
+        ),
+        (
+            {"task__digits__model": {"nmae": "lenet", "dropout": 0.1}},
+            "unknown key 'task.digits.model.nmae'",
+            ["did you mean 'name'?"],
+        ),
+        ({"task__digits__model": {"dropout": 0.1}}, "'task.digits.model.name' is missing", []),
+        (
+            {"task__digits__model": {"name": "lenet", "dropout": 2, "stem": "3x3"}},
+            "unknown key 'task.digits.model.stem'",
+            ["allowed: dropout, name", "task.digits.model.dropout is 2; allowed: a number from 0"],
+        ),
+        (
+            {"task__digits__dataset": {"name": "folder", "root": "x", "channels": 2}},
+            "task.digits.dataset.channels is 2",
+            ["allowed: 1, 3"],
+        ),
+        (
             {"task__digits__dataset__folder": "x"},
             "unknown key 'task.digits.dataset.folder'",
-            ["root", "channels"],
+            ["name", "root"],
         ),
         (
             {"rounds": [{"n": 0, "nxt": "end"}]},
@@ -128,7 +149,7 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         ({"task__digits__epochs": 2.5}, "task.digits.epochs is 2.5", ["integer"]),
         ({"task__digits__query_size": 0}, "task.digits.query_size is 0", ["1"]),
         ({"task__digits__learning_rate": 0}, "task.digits.learning_rate is 0", ["greater than 0"]),
-        ({"task__digits__model__dropout": 1}, "task.digits.model.dropout is 1", ["less than 1"]),
+        ({"task__digits__model__dropout": 1}, "task.digits.model.dropout is 1", ["below 1"]),
         ({"task__digits__split": 20}, "task.digits.split is 20", []),
         ({"task__digits__dataset": "digits"}, "task.digits.dataset is 'digits'", []),
         ({"task__digits": None}, "task.digits is None", []),
@@ -213,8 +234,8 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         ({"task__digits__milestones": [3, 3]}, "task.digits.milestones must rise", []),
         (
             {"task__digits__dataset__size": [8, 8]},
-            "task.digits.dataset.size is for the data set",
-            [],
+            "unknown key 'task.digits.dataset.size'",
+            ["allowed: name, root"],
         ),
         # settings of strategies
         (
@@ -407,9 +428,9 @@ FOLDER = {"name": "folder", "root": "images"}
         *(({"report__margin": value}, "report.margin is ") for value in (1.1, HUGE, math.nan, -1)),
         *(({"report__alpha": value}, "report.alpha is ") for value in (0, 1, math.inf, math.nan)),
         ({"task__digits__milestones": [10**30]}, "task.digits.milestones.0 is "),
-        ({"task__digits__dataset": FOLDER | {"size": [4097, 8]}}, "task.digits.dataset.size.0 is "),
-        ({"task__digits__dataset": FOLDER | {"size": [8, HUGE]}}, "task.digits.dataset.size.1 is "),
-        ({"task__digits__dataset": FOLDER | {"size": [8]}}, "'task.digits.dataset.size.1' is m"),
+        ({"task__digits__dataset": FOLDER | {"size": [4097, 8]}}, "task.digits.dataset.size is [4097, 8]; a"),
+        ({"task__digits__dataset": FOLDER | {"size": [8, HUGE]}}, "task.digits.dataset.size is [8, 1"),
+        ({"task__digits__dataset": FOLDER | {"size": [8]}}, "task.digits.dataset.size is [8]; allowed"),
         ({"task__digits__dataset": FOLDER | {"root": ""}}, "task.digits.dataset.root is ''"),
         ({"task__digits__dataset": FOLDER | {"root": "x" * 256}}, "task.digits.dataset.root is "),
         ({"task__digits__dataset": FOLDER | {"root": "x/" * 3000}}, "task.digits.dataset.root is "),
@@ -506,11 +527,11 @@ def test_defaults_by_value(tmp_path):
         "augmentation": "none", "padding": 4, "amp": False, "channels_last": False,
     }  # fmt: skip
     assert task.model.model_dump() == {
-        "name": "small_cnn", "dropout": 0, "stem": "3x3", "max_pool": False
+        "name": "small_cnn", "dropout": 0
     }  # fmt: skip
     assert task.split.model_dump() == {"initial": 12, "validation": 0, "balanced": False}
     assert task.dataset.model_dump() == {
-        "name": "digits", "root": None, "download": True, "size": None, "channels": 3
+        "name": "digits", "root": None
     }  # fmt: skip
     assert found.report.model_dump() == {"margin": 0.005, "alpha": 0.05, "baseline": "random"}
     assert (found.device, found.threads, found.tuned) == ("auto", 0, [])
@@ -524,23 +545,23 @@ def test_reproducible_off_needs_no_quotes(tmp_path):
     assert settings.load(path).reproducible == "off"
 
 
-@pytest.mark.parametrize("name", sorted(PUBLISHED))
+@pytest.mark.parametrize("name", sorted({*DATA_SETS} - {"folder"}))
 def test_what_is_known_of_published_data_is_true(name, tmp_path):
     if name == "digits":
         images = sources.load(settings.Dataset(name=name))
         rows, shape = images.train_images.shape[0], images.train_images.shape[1:]
-        assert PUBLISHED[name] == Facts(rows, shape, len(images.classes))
+        assert DATA_SETS[name].facts == Facts(rows, shape, len(images.classes))
     else:
         sizes = {"mnist": (60_000, (1, 28, 28)), "cifar10": (50_000, (3, 32, 32))}
         expected = sizes.get(name, (60_000, (1, 28, 28)))  # as their authors publish them
-        assert PUBLISHED[name] == Facts(*expected, 10)
+        assert DATA_SETS[name].facts == Facts(*expected, 10)
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_the_widths_of_embeddings_are_those_of_the_networks(name):
-    side = SMALLEST[name]
+    side, width = ARCHITECTURES[name].smallest, ARCHITECTURES[name].width
     network = build(settings.Model(name=name), (3, side, side), 7)
-    assert network.embedding_size == WIDTHS.get(name, 7)
+    assert network.embedding_size == (7 if width == CLASSES else width)
 
 
 @pytest.mark.parametrize(

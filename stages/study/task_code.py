@@ -1,0 +1,57 @@
+"""The code of a task: what builds its network, and what of one's own reads its data.
+
+A strategy's recipe knows nothing of tasks, so the model's code stands in the task's protocol.json.
+``data/recipes/data-<task>.json`` and ``model-<task>.json`` are what the stages prepare and protocol
+depend on: an edit elsewhere makes neither stale.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stages.machine.reading import read_json
+from stages.study.footprint import OURS, Footprint
+from stages.study.layout import Layout
+from stages.study.sections import Dataset, Model, Named
+from stages.study.settings import Settings
+
+FORMAT = 1
+
+
+def of_model(model: Model) -> dict[str, str]:
+    """Every module that building the network can run, and its digest.
+
+    Raises:
+        UserError: code that is not there or is no Python.
+    """
+    return _reached(model)
+
+
+def of_data(dataset: Dataset) -> dict[str, str]:
+    """Every module of one's own that reading the data can run; ours are a folder to prepare.
+
+    Raises:
+        UserError: code that is not there or is no Python.
+    """
+    reached = _reached(dataset)
+    return {name: digest for name, digest in reached.items() if name.partition(".")[0] != OURS}
+
+
+def recipes(study: Settings, task: str) -> dict[str, dict[str, Any]]:
+    """The recipes of a task, by name: that of its data and that of its model."""
+    asked = study.task[task]
+    code = {"data": of_data(asked.dataset), "model": of_model(asked.model)}
+    return {f"{part}-{task}": {"format": FORMAT, "task": task, "code": code[part]} for part in code}
+
+
+def in_protocol(layout: Layout, task: str) -> dict[str, str]:
+    """The modules that a task's protocol.json names beside those of a strategy's recipe."""
+    said = read_json(layout.protocol(task)).get("code")
+    model = said.get("model") if isinstance(said, dict) else None
+    return model if isinstance(model, dict) else {}
+
+
+def _reached(section: Named) -> dict[str, str]:
+    paths = {section.entry.function, *([section.name] if ":" in section.name else [])}
+    starts = sorted(path.partition(":")[0] for path in paths)
+    return Footprint(start.partition(".")[0] for start in starts).reached(starts)
