@@ -77,10 +77,10 @@ def select(
     cluster_size: Factor = 10.0,
     part: Annotated[int, Field(ge=2, le=WHOLE)] | Literal[0] = 2000,
 ) -> Selection:
-    """Citovsky et al. 2021 (Cluster-Margin): the margin_factor b (k_m) candidates with the smallest
-    margin, then round-robin over their clusters (:func:`round_robin`).
+    """Citovsky et al. 2021 (Cluster-Margin): the least certain, in turn from their clusters.
 
-    The clusters are those of the first round for the whole run; the carry hands them on.
+    The margin_factor b (k_m) candidates with the smallest margin, then :func:`round_robin`. The
+    clusters are those of the first round for the whole run; the carry hands them on.
 
     Args:
         cluster_size, part: of :func:`stages.geometry.agglomerative.average_linkage`.

@@ -58,9 +58,9 @@ def weighted_kmeans(
     beta: Factor = 10.0,
     iterations: Steps = 20,
 ) -> np.ndarray:
-    """Zhdanov 2019: keep the beta b most informative, k-means weighted by
-    informativeness into b clusters, take the nearest different candidate to each centre.
+    """Zhdanov 2019: of the beta b most informative those nearest to the centres of b clusters.
 
+    k-means is weighted by informativeness; of each centre the nearest free candidate is taken.
     Exact up to the grids of :mod:`stages.geometry.grid`. Where all informativeness is 0, all
     weights are equal.
 
