@@ -19,7 +19,7 @@ from stages.machine.randomness import Purpose, generator
 from stages.protocol import protocol
 from stages.split import draw_balanced, split
 from stages.start import start
-from stages.study import settings, tuning
+from stages.study import settings, task_code, tuning
 from stages.study.layout import Layout
 
 PURPOSES = {
@@ -135,7 +135,7 @@ def test_a_protocol_says_each_setting_by_value(study_copy):
         "device": "cpu",
         "split": {"initial": 12, "validation": 5, "balanced": False},
         "query_size": 6,
-        "model": {"name": "small_cnn", "dropout": 0.3, "stem": "3x3", "max_pool": False},
+        "model": {"name": "small_cnn", "dropout": 0.3},
         "epochs": 9,
         "batch_size": 8,
         "optimizer": "adam",
@@ -149,6 +149,7 @@ def test_a_protocol_says_each_setting_by_value(study_copy):
         "padding": 4,
         "amp": False,
         "channels_last": False,
+        "code": {"model": task_code.of_model(settings.Model(name="small_cnn"))},
     }
 
 
