@@ -80,11 +80,11 @@ class Kind:
             return nearest(value, self.choices)
         if NAMES in self.markers:
             return "allowed: a list of different strategies' names"
-        such = f"such as {default!r}"
+        such = "" if default is None else f"such as {default!r}"
         if self.base not in (int, float):
-            return f"allowed: a {self.base.__name__} {such}"
+            return f"allowed: a {self.base.__name__} {such}".rstrip()
         kind = "a number" if self.base is float else "a whole number"
-        return f"allowed: {kind} {self.span()}, {such}"
+        return f"allowed: {kind} {self.span()}{such and ', '}{such}"
 
     def span(self) -> str:
         """The bounds of a number in words: "from 0 to 1", "above 0 and below 1"."""
@@ -145,7 +145,8 @@ def _union(branches: tuple[Any, ...]) -> Kind:
     """``number | Literal[0]``."""
     kinds = [kind_of(branch) for branch in branches]
     numbers = [kind for kind in kinds if not kind.choices]
-    if len(numbers) != 1 or any(kind.choices not in ((), (0,)) for kind in kinds):
+    other = [kind for kind in kinds if kind.choices not in ((), (0,))]
+    if len(numbers) != 1 or numbers[0].base not in (int, float) or other:
         raise TypeError(f"{branches!r} is no kind of setting")
     return Kind(**{**vars(numbers[0]), "zero": True})
 
