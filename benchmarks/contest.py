@@ -14,10 +14,10 @@ from benchmarks.plain import Loop, published, usual_state
 from stages.datasets import sources
 from stages.datasets.images import channel_statistics
 from stages.geometry.probabilities import entropy, softmax
-from stages.learners.supervised import fit, fresh
+from stages.learners.fit import fit, fresh
 from stages.models.batches import Batches, classify, embed
 from stages.models.compute import Compute, configure
-from stages.rounds.context import Problem
+from stages.rounds.context import Round
 from stages.rounds.evaluation import evaluate, measure
 from stages.study.settings import Dataset, Split, Task
 
@@ -60,20 +60,20 @@ class Contest:
         usual_state()
         return configure(self.options.reproducible, self.options.device, self.options.threads)
 
-    def problem(self, rows: np.ndarray, epochs: int) -> Problem:
+    def problem(self, rows: np.ndarray, epochs: int) -> Round:
         """What the learner is given."""
         images, task = self.images, self.task.model_copy(update={"epochs": epochs})
-        return Problem(
-            self.train,
-            rows,
-            images.train_labels[rows],
-            rows[:0],
-            len(images.classes),
-            images.train_images.shape[1:],
-            task,
-            0,
-            0,
-            self.compute,
+        return Round(
+            batches=self.train,
+            labeled=rows,
+            labels=images.train_labels[rows],
+            unlabeled=rows[:0],
+            classes=len(images.classes),
+            shape=images.train_images.shape[1:],
+            task=task,
+            seed=0,
+            n=0,
+            compute=self.compute,
         )
 
     def plain_network(self) -> torch.nn.Module:

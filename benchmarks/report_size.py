@@ -4,6 +4,8 @@ Makes 19 strategies x 10 tasks x 5 seeds x 80 rounds in a temporary folder (76,0
 `--links` writes the 76,000 index files as well), then times each step of the report.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import resource

@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from stages.selectors.top import top
 
 from stages.geometry.diversity import minimum_distance, posterior_variance
 from stages.selectors.cluster_margin import ClusteredMargins
-from stages.selectors.top import top
 
 ITERATIONS = 20
 

@@ -13,10 +13,10 @@ from stages.learners.supervised import train
 from stages.machine.errors import command_line
 from stages.machine.files import write_json
 from stages.machine.process import leave
-from stages.models.batches import Batches
-from stages.models.compute import configure
-from stages.round import Clock, evaluate_on_test, write_artifacts
-from stages.rounds.context import Problem
+from stages.rounds.evaluation import on_test_set
+from stages.rounds.opening import Clock, open_round, training_images
+from stages.rounds.oracle import Oracle
+from stages.rounds.record import describe, write_artifacts
 from stages.study import ledger, settings
 from stages.study.layout import Layout
 
@@ -27,42 +27,29 @@ def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     layout = Layout(root)
     data = Prepared(layout.data(task))
     validation = ledger.read(layout.shared_split(task, seed) / "validation.txt")
-    compute = configure(study.reproducible, study.device, study.threads)
     rows = np.setdiff1d(np.arange(data.rows), validation.indices)
-    labels = np.asarray(data.array("train_labels"))[rows]
-    manifest = data.manifest
-    batches = Batches(data.array("train_images"), manifest["mean"], manifest["std"], compute)
-    problem = Problem(
-        batches,
-        rows,
-        labels,
-        np.empty(0, np.int64),
-        data.classes,
-        tuple(manifest["shape"]),
-        study.task[task],
+    batches = training_images(study, data)
+    known = open_round(
+        study,
+        task,
         seed,
         0,
-        compute,
+        data=data,
+        batches=batches,
+        labeled=rows,
+        validation=validation.indices,
+        pool=False,
     )
     clock = Clock()
-    learned = train(problem)
+    learned = train(known)
     clock.mark("train")
-    result = evaluate_on_test(learned, data, compute)
+    result = on_test_set(learned.network, data, batches)
     clock.mark("evaluate")
-    write_artifacts(layout.full_artifacts(task, seed), learned, None, {})
+    names = {"task": task, "strategy": "full", "seed": seed, "round": None}
+    write_artifacts(layout.full_artifacts(task, seed), learned)
     write_json(layout.full_seconds(task, seed), clock.seconds)
     write_json(
-        layout.full_result(task, seed),
-        {
-            "format": 1,
-            "task": task,
-            "strategy": "full",
-            "seed": seed,
-            "round": None,
-            "labeled": len(rows),
-            "labeled_per_class": np.bincount(labels, minlength=data.classes).tolist(),
-            **result,
-        },
+        layout.full_result(task, seed), describe(names, known, learned, result, Oracle(data))
     )
 
 

@@ -47,7 +47,7 @@ def recipe(study: settings.Settings, label: str) -> dict[str, Any]:
         "format": FORMAT,
         "strategy": label,
         **{part: getattr(entry, part) for part in PARTS},
-        "settings": {**catalogue.EVERYWHERE, **options},
+        "settings": {catalogue.CANDIDATES: 0, **options},
         "consults": [
             {**{part: getattr(one.entry, part) for part in PARTS}, "settings": one.settings}
             for one in others

@@ -5,6 +5,8 @@ studies (folders, commits or DVC experiments), `--cost` prints what the selectio
 took; these three print and write nothing.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 from pathlib import Path

@@ -32,8 +32,10 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
         ("initial", protocol.split.initial, Purpose.INITIAL_SET),
     ):
         rng = generator(seed, purpose)
-        draw = draw_balanced if protocol.split.balanced else draw_uniform
-        chosen[name] = draw(rest, labels, size, rng)
+        if protocol.split.balanced:
+            chosen[name] = draw_balanced(rest, labels, size, rng)
+        else:
+            chosen[name] = draw_uniform(rest, size, rng)
         rest = np.setdiff1d(rest, chosen[name])
     parent, total = None, 0
     for name, indices in chosen.items():
@@ -52,9 +54,7 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
         )
 
 
-def draw_uniform(
-    rows: np.ndarray, labels: np.ndarray, size: int, rng: np.random.Generator
-) -> np.ndarray:
+def draw_uniform(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """``size`` of ``rows`` (int64, shape (N,)) without replacement; labels play no part."""
     return rng.permutation(rows)[:size]
 

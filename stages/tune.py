@@ -8,9 +8,8 @@ at their labels. Which candidate is taken, all seeds together, the stage start s
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,18 @@ from typing import Any
 import numpy as np
 
 from stages import catalogue, protocol, recipes
+from stages.catalogue import parts
 from stages.datasets.prepared import Prepared
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_json
 from stages.machine.process import leave
 from stages.machine.progress import progress
-from stages.models.batches import Batches
-from stages.models.compute import configure
-from stages.round import Run, pool_of, preselect, problem_of, select
-from stages.rounds.context import Learned, Problem
+from stages.rounds.context import Carry, Learned, Pool, Round
 from stages.rounds.evaluation import evaluate_rows
+from stages.rounds.opening import Run, check_identity, open_round, training_images
+from stages.rounds.oracle import Oracle
+from stages.rounds.selection import choose, pool_of, score
+from stages.strategies.handshake import Scored
 from stages.study import ledger, settings
 from stages.study.layout import Layout
 
@@ -44,13 +45,17 @@ class Trial:
 
     values: dict[str, Any]
     labeled: np.ndarray
-    carry: dict[str, np.ndarray] = field(default_factory=dict)
+    carry: Carry = field(default_factory=dict)
 
-    def state(self, function: Callable[..., Any]) -> Hashable:
-        """What ``function`` can know of this trial: two that agree in it share its result."""
-        names = inspect.signature(function).parameters
-        own = {key: value for key, value in self.values.items() if key in names}
-        arrays = tuple((key, value.tobytes()) for key, value in sorted(self.carry.items()))
+    def state(self, entry: catalogue.Strategy, role: str) -> Hashable:
+        """What a part can know of this trial: two that agree in it share its result."""
+        named = {entry.name(role, key) for key in parts.section(getattr(entry, role)).kinds}
+        own = {key: value for key, value in self.values.items() if key in named}
+        arrays = tuple(
+            (f"{one}/{key}", value.tobytes())
+            for one, arrays in sorted(self.carry.items())
+            for key, value in sorted(arrays.items())
+        )
         return json.dumps(own), self.labeled.tobytes(), arrays
 
 
@@ -60,36 +65,26 @@ class Tuning:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.entry, self.options = run.study.chosen(run.strategy)
-        self.learner, self.scorer = (
-            catalogue.load(path) for path in (self.entry.learner, self.entry.scorer)
-        )
         self.data = Prepared(run.layout.data(run.task))
         shared = run.layout.shared_split(run.task, run.seed)
         validation, initial = (
             ledger.read(shared / f"{name}.txt") for name in ("validation", "initial")
         )
         ledger.check_shared(validation, initial)
-        if initial.header["data"] != self.data.identity:
-            raise UserError(
-                f"{initial.path}: these index sets are about {initial.header['data']}, but "
-                f"{self.data.folder} holds {self.data.identity}"
-            )
+        check_identity(initial.header, initial.path, self.data)
         self.validation = validation.indices
         self.trials = [Trial(values, initial.indices) for values in run.study.grid(run.strategy)]
-        manifest = self.data.manifest
-        compute = configure(run.study.reproducible, run.study.device, run.study.threads)
-        images = self.data.array("train_images")
-        self.batches = Batches(images, manifest["mean"], manifest["std"], compute)
+        self.batches = training_images(run.study, self.data)
 
     def measure(self) -> list[dict[str, Any]]:
         """For each candidate its settings and the right answers of its last model."""
         rounds = self.run.study.rounds
         for item in progress(rounds[:-1], f"tune {self.run.strategy}", "round"):
             self._grow(item.n)
-        labels = np.asarray(self.data.array("train_labels"))[self.validation]
+        labels = Oracle(self.data).labels(self.validation)
         results: dict[Hashable, int] = {}
         for trial in self.trials:
-            key = trial.state(self.learner)
+            key = trial.state(self.entry, "learner")
             if key not in results:
                 _, learned = self._train(trial, rounds[-1].n)
                 found = evaluate_rows(
@@ -97,40 +92,45 @@ class Tuning:
                 )
                 results[key] = found["correct"]
         return [
-            {"values": trial.values, "correct": results[trial.state(self.learner)]}
+            {"values": trial.values, "correct": results[trial.state(self.entry, "learner")]}
             for trial in self.trials
         ]
 
     def _grow(self, n: int) -> None:
         """One round of every trial; those whose rows agree so far share model and scores."""
-        models: dict[Hashable, tuple[Problem, Learned]] = {}
-        scores: dict[Hashable, Any] = {}
-        kept: dict[Hashable, np.ndarray] = {}
-        for trial in sorted(self.trials, key=lambda trial: repr(trial.state(self.learner))):
-            model = trial.state(self.learner)
+        models: dict[Hashable, tuple[Round, Learned]] = {}
+        scores: dict[Hashable, tuple[Pool, Scored]] = {}
+        for trial in sorted(
+            self.trials, key=lambda trial: repr(trial.state(self.entry, "learner"))
+        ):
+            model = trial.state(self.entry, "learner")
             if model not in models:
                 models, scores = {model: self._train(trial, n)}, {}  # sorted: older ones are done
-            problem, learned = models[model]
+            known, learned = models[model]
             options = {**self.options, **trial.values}
-            score = trial.state(self.scorer)
-            if score not in scores:
-                scorer = catalogue.bind(self.entry.scorer, options)
-                kept[score] = preselect(problem, options.get("candidates", 0))
-                scores[score] = scorer(pool_of(problem, learned, kept[score]))
-            candidates = kept[score]
-            found = select(
-                self.run.strategy, problem, scores[score], self.entry, options, len(candidates)
-            )
-            picks = problem.pool[candidates[found.positions]]
-            trial.labeled = np.concatenate([trial.labeled, picks])
-            trial.carry = {**learned.carry, **found.carry}
+            state = trial.state(self.entry, "scorer")
+            if state not in scores:
+                pool = pool_of(known, learned, options)
+                scores[state] = pool, score(pool, self.entry, options)
+            pool, scored = scores[state]
+            choice = choose(self.run.strategy, scored, pool, self.entry, options)
+            trial.labeled = np.concatenate([trial.labeled, choice.rows])
+            trial.carry = {"learner": learned.carry, **choice.carry}
 
-    def _train(self, trial: Trial, n: int) -> tuple[Problem, Learned]:
-        problem = problem_of(
-            self.run, self.data, self.batches, trial.labeled, self.validation, n, trial.carry
+    def _train(self, trial: Trial, n: int) -> tuple[Round, Learned]:
+        known = open_round(
+            self.run.study,
+            self.run.task,
+            self.run.seed,
+            n,
+            data=self.data,
+            batches=self.batches,
+            labeled=trial.labeled,
+            validation=self.validation,
+            carry=trial.carry,
         )
-        learner = catalogue.bind(self.entry.learner, {**self.options, **trial.values})
-        return problem, learner(problem)
+        options = {**self.options, **trial.values}
+        return known, catalogue.bind(self.entry.learner, options, "learner")(known)
 
 
 def check_tuned(study: settings.Settings, task: str, strategy: str, seed: int) -> None:

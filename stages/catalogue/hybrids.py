@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from stages.catalogue.hybrid import COMBINATIONS, DIVERSITIES, UNCERTAINTIES
+from stages.strategies.hybrid import COMBINATIONS, DIVERSITIES, UNCERTAINTIES
 
 WEIGHTS = [step / 10 for step in range(1, 10)]
 RATIOS = [2, 3, 4, 5, 6]

@@ -139,9 +139,13 @@ def check(where: str, path: str, given: dict[str, Any]) -> tuple[dict[str, Any],
         missing, of another kind, out of bounds.
     """
     part = section(path)
-    flags = {key for key, value in given.items() if isinstance(value, bool)}
-    # False equals 0, so pydantic lets it pass for Literal[0].
-    wrong = {key for key, kind in part.kinds.items() if key in flags and kind.base is not bool}
+    # False and 0.0 equal 0, so pydantic lets them pass for Literal[0].
+    other = {int: (bool, float), float: bool}
+    wrong = {
+        key
+        for key, kind in part.kinds.items()
+        if kind.base in other and isinstance(given.get(key), other[kind.base])
+    }
     try:
         values = dict(part.model.model_validate(given))
     except ValidationError as error:

@@ -81,7 +81,7 @@ def check_protocol(path: Path, task: str, plan: Plan, data: Data | None) -> list
 
 
 def _differences(given: dict, protocol: dict, under: str = "") -> list[tuple[str, Any, Any]]:
-    """(key, in the settings, in the protocol) where they differ; defaults are in the second only"""
+    """Differences: (key, in the settings, in the protocol); the latter alone has the defaults."""
     found = []
     for key, value in given.items():
         said = protocol.get(key)

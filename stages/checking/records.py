@@ -26,7 +26,7 @@ SELECTION = ("diversity", "uncertainty", "inconsistency")
 MEASURED = ("labeled_per_class", "test", "correct", "accuracy", "per_class_test",
             "per_class_correct", "nll", "ece")  # fmt: skip
 CORE = ("format", *IDENTITY, "labeled", "test", "correct", "accuracy")
-KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups"}
+KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups", "pseudo_labeled"}
 FULL = "full"
 SHOWN = 10  # thumbnails
 LARGEST_SIDE = 64  # of a thumbnail
@@ -163,6 +163,17 @@ def _types(record: dict[str, Any]) -> Iterator[str]:
             yield f"first_selected is not a list of PNG images in base64, {side}"
     if "groups" in record:
         yield from _group_types(record["groups"])
+    if "pseudo_labeled" in record:
+        yield from _pseudo_labeled(record["pseudo_labeled"])
+
+
+def _pseudo_labeled(found: object) -> Iterator[str]:
+    """Rows that were trained on without a bought label, and how many had a wrong one."""
+    counts = [found.get(key) for key in ("count", "wrong")] if isinstance(found, dict) else []
+    if not counts or len(found) != 2 or not all(map(_count, counts)):
+        yield f"pseudo_labeled is {_show(found)}, allowed: count and wrong, counts"
+    elif counts[1] > counts[0]:
+        yield f"pseudo_labeled.wrong is {counts[1]}, more than count, which is {counts[0]}"
 
 
 def _group_types(groups: object) -> Iterator[str]:

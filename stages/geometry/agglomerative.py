@@ -42,6 +42,11 @@ def average_linkage(
 
     Raises:
         UserError: a feature is not finite, or part is 1.
+
+    Examples:
+        >>> features = np.array([[0.0], [9.0], [1.0], [8.0]])
+        >>> average_linkage(features, 2, 0, np.random.default_rng(0)).tolist()
+        [0, 1, 0, 1]
     """
     if part == 1:
         raise UserError("part is 1; allowed: 0 (one part) or 2 or more")
@@ -84,7 +89,14 @@ def _tree(features: np.ndarray, frame: Frame, rows: np.ndarray) -> np.ndarray:
 def split(
     features: np.ndarray, frame: Frame, largest: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Rows of ``features`` in parts of at most ``largest``; near rows tend to stay together."""
+    """Rows of ``features`` in parts of at most ``largest``; near rows tend to stay together.
+
+    Examples:
+        >>> features = np.array([[0.0], [9.0], [1.0], [8.0]])
+        >>> parts = split(features, Frame(features), 2, np.random.default_rng(0))
+        >>> sorted(sorted(rows.tolist()) for rows in parts)
+        [[0, 2], [1, 3]]
+    """
     done, waiting = [], [rng.permutation(len(features))]  # so ties are broken at random
     while waiting:
         rows = waiting.pop()

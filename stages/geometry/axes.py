@@ -15,7 +15,12 @@ from stages.geometry.grid import BLOCK, blocks, on_grid
 
 
 def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """``left`` (n, m) times ``right`` (m, k), float64, to about 2^-40 of the rows' magnitudes."""
+    """``left`` (n, m) times ``right`` (m, k), float64, to about 2^-40 of the rows' magnitudes.
+
+    Examples:
+        >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).tolist()
+        [[11.0]]
+    """
     (a, b), (c, d) = _slices(left), _slices(right.T)
     result = a @ d.T
     result += b @ c.T
@@ -24,7 +29,12 @@ def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def square(left: np.ndarray) -> np.ndarray:
-    """``product(left, left.T)``, bit for bit, for two thirds of the price."""
+    """``product(left, left.T)``, bit for bit, for two thirds of the price.
+
+    Examples:
+        >>> square(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
+        [[5.0, 11.0], [11.0, 25.0]]
+    """
     a, b = _slices(left)
     across = a @ b.T
     across = across + across.T
@@ -44,7 +54,13 @@ def _slices(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def principal(
     pool: np.ndarray, labeled: np.ndarray, components: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both (N, D) and (L, D) on the leading principal axes of the two together, float64."""
+    """Both (N, D) and (L, D) on the leading principal axes of the two together, float64.
+
+    Examples:
+        >>> pool, labeled = np.array([[-2.0, 1.0], [0.0, 1.0]]), np.array([[2.0, 1.0]])
+        >>> [np.abs(rows).round(4).tolist() for rows in principal(pool, labeled, 1)]
+        [[[2.0], [0.0]], [[2.0]]]
+    """
     count = len(pool) + len(labeled)
     mean = (np.cumsum(_sums(pool), 0)[-1] + np.cumsum(_sums(labeled), 0)[-1]) / count
     scatter = np.zeros((pool.shape[1], pool.shape[1]))
@@ -105,6 +121,10 @@ def leading(matrix: np.ndarray, components: int) -> np.ndarray:
     Householder's reduction to tridiagonal form (Golub & Van Loan 2013, section 8.3.1), whose sums
     are taken row by row, and LAPACK's implicit QL method for what is left. The latter (``stev``)
     calls no routine of BLAS that adds or multiplies, and those alone differ between processors.
+
+    Examples:
+        >>> np.abs(leading(np.array([[2.0, 1.0], [1.0, 2.0]]), 1)).round(4).tolist()
+        [[0.7071], [0.7071]]
     """
     from scipy.linalg import eigh_tridiagonal
 

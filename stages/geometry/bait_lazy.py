@@ -24,6 +24,13 @@ class Forward:
     Args:
         state: candidates, and A before the first pick.
         order: ties go to the first in it.
+
+    Examples:
+        >>> from stages.geometry.fisher import Fisher
+        >>> x, p = np.array([[1.0], [3.0], [2.0]]), np.full((3, 1), 0.5)
+        >>> forward = Forward(State.of(x, p, Fisher(x, p, x[:1], p[:1]), 1.0), np.arange(3))
+        >>> [forward.take(), forward.take()]
+        [1, 2]
     """
 
     def __init__(self, state: State, order: np.ndarray) -> None:

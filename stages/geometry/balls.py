@@ -12,12 +12,23 @@ ROWS, COLUMNS = 1024, 8192  # of a block of products
 
 
 def tiles(start: int, end: int, size: int) -> Iterator[slice]:
-    """start .. end in pieces of ``size``."""
+    """start .. end in pieces of ``size``.
+
+    Examples:
+        >>> list(tiles(3, 8, 2))
+        [slice(3, 5, None), slice(5, 7, None), slice(7, 8, None)]
+    """
     return (slice(at, min(at + size, end)) for at in range(start, end, size))
 
 
 def held(points: Points, others: Points, radius: float) -> np.ndarray:
-    """Which others the ball around each point holds, bool, shape (N, M)."""
+    """Which others the ball around each point holds, bool, shape (N, M).
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [3.0]]))
+        >>> held(points, points[:2], points.frame.scale**2).tolist()
+        [[True, True], [True, True], [False, False]]
+    """
     parts = [within(points, others[part], radius) for part in tiles(0, len(others), COLUMNS)]
     return np.concatenate([np.zeros((len(points), 0), bool), *parts], axis=1)
 
@@ -27,6 +38,11 @@ def reaches(points: Points, wanted: int, radius: float) -> np.ndarray:
 
     Args:
         radius: squared; a ball holds what is at most that far.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [2.0], [9.0]]))
+        >>> reaches(points, 3, points.frame.scale**2).tolist()
+        [2, 3, 2, 0]
     """
     counts = np.zeros(len(points), np.int64)
     for rows in tiles(0, wanted, ROWS):
@@ -39,7 +55,12 @@ def reaches(points: Points, wanted: int, radius: float) -> np.ndarray:
 
 
 def slack(points: Points) -> float:
-    """How far :func:`strangers` may be off."""
+    """How far :func:`strangers` may be off.
+
+    Examples:
+        >>> slack(Points.of(np.array([[0.0], [1.0], [2.0]]))) < 1e-5
+        True
+    """
     return 8 * float(points.off().max(initial=0))
 
 
@@ -51,6 +72,12 @@ def strangers(points: Points, ends: np.ndarray) -> np.ndarray:
 
     Returns:
         float64, shape (N,); inf where there is one group alone.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [3.0]]))  # the groups: two points, and one
+        >>> found = strangers(points, np.array([2, 2, 3])) / points.frame.scale**2
+        >>> found.round(3).tolist()
+        [9.0, 4.0, 4.0]
     """
     nearest = np.full(len(points), np.inf)
     for end in np.unique(ends):

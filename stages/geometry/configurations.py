@@ -26,6 +26,11 @@ class Configurations:
         weights: w, shape (S,), summing to 1.
         posteriors: r, shape (S, T), rows summing to 1.
         draws: None while every configuration of non-zero probability is here.
+
+    Examples:
+        >>> empty = Configurations.none_taken(4)
+        >>> empty.weights.tolist(), empty.posteriors.tolist()
+        ([1.0], [[0.25, 0.25, 0.25, 0.25]])
     """
 
     weights: np.ndarray
@@ -46,6 +51,13 @@ class Draws:
         passes: the pass that each is drawn from, int64, shape (m,).
         names: an integer for each different configuration, int64, shape (m,).
         log_chances: log P(s|k), shape (m, T).
+
+    Examples:
+        >>> chances = np.eye(3)[[0, 2]]  # two passes, each sure of one of three classes
+        >>> rng = np.random.default_rng(0)
+        >>> drawn = extend(Configurations.none_taken(2), [chances], 2, rng).draws
+        >>> drawn.passes.tolist(), drawn.names.tolist()
+        ([0, 1], [0, 1])
     """
 
     passes: np.ndarray
@@ -63,6 +75,12 @@ def extend(
 
     Args:
         taken: probabilities (T, C) of every candidate taken, the new one last.
+
+    Examples:
+        >>> chances = np.array([[0.75, 0.25], [0.25, 0.75]])  # two passes, two classes
+        >>> now = extend(Configurations.none_taken(2), [chances], 10, np.random.default_rng(0))
+        >>> now.weights.tolist(), now.posteriors.tolist()
+        ([0.5, 0.5], [[0.75, 0.25], [0.25, 0.75]])
     """
     classes = taken[-1].shape[1]
     if now.draws is None and len(now.weights) * classes <= samples:
@@ -118,6 +136,12 @@ def mixture_entropy(weights: np.ndarray, posteriors: np.ndarray, p_T_n_C: np.nda
         weights: w, shape (S,).
         posteriors: r, shape (S, T).
         p_T_n_C: probabilities of the candidates.
+
+    Examples:
+        >>> sure, torn = [[0.9, 0.1], [0.9, 0.1]], [[1.0, 0.0], [0.0, 1.0]]  # by two passes
+        >>> p_T_n_C = np.stack([sure, torn], axis=1)
+        >>> mixture_entropy(np.ones(1), np.full((1, 2), 0.5), p_T_n_C).round(4).tolist()
+        [0.3251, 0.6931]
     """
     passes, count, classes = p_T_n_C.shape
     result = np.empty(count)
@@ -138,6 +162,11 @@ def grouped(now: Configurations, groups: tuple[int, ...]) -> list[tuple[np.ndarr
     Entropy is concave, so that with the mean posterior of each group :func:`mixture_entropy` is an
     upper bound of what it is with all, whichever way they are grouped. The group that spreads
     widest is halved at its mean, again and again.
+
+    Examples:
+        >>> now = Configurations(np.full(4, 0.25), np.repeat(np.eye(2), 2, axis=0))
+        >>> [(mass.tolist(), means.tolist()) for mass, means in grouped(now, (1, 2))[:2]]
+        [([1.0], [[0.5, 0.5]]), ([0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]])]
     """
     count = len(now.weights)
     heap = [_Group.of(now, np.arange(count))]

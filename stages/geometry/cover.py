@@ -32,6 +32,10 @@ class Limits:
         programs: how often points may be added for one radius.
         seconds: for all radii; the clock is a safety, and running out of it an error.
         moves: of one local search.
+
+    Examples:
+        >>> 0 < Limits(nodes=10, nonzeros=1000, programs=5, seconds=60).left() <= 60
+        True
     """
 
     nodes: int
@@ -85,6 +89,14 @@ class Cover:
 
     Attributes:
         kept_to: neighbours up to this squared radius are kept; best the largest that will be asked.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [8.0], [9.0]]))
+        >>> limits = Limits(nodes=10, nonzeros=1000, programs=5, seconds=60)
+        >>> rows, rng = np.arange(4), np.random.default_rng(0)
+        >>> cover = Cover(points, np.full(4, np.inf), 2, 0, rows, limits, rng)
+        >>> len(cover.centres(points.frame.scale**2, rows[:1])), cover.rules_out(0.0)
+        (2, True)
     """
 
     def __init__(

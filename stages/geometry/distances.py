@@ -34,6 +34,11 @@ class Frame:
         noise: s, such that a squared distance by float32 products of rows on grids is off by at
             most s (|x|^2 + |y|^2), in any order of summation.
         slack: the same for one rough row and one on its grid.
+
+    Examples:
+        >>> frame = Frame(np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 5.0]]))
+        >>> frame.shift.tolist(), frame.scale, frame.on_grids(np.array([[4.0, 5.0]])).tolist()
+        ([2.0, 1.0], 0.125, [[0.25, 0.5]])
     """
 
     def __init__(self, *arrays: np.ndarray) -> None:
@@ -74,6 +79,11 @@ class Points:
     Attributes:
         rows: float32 without loss, shape (N, D).
         norms: squared lengths, float64, shape (N,).
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [3.0], [5.0]]))
+        >>> len(points), points.norms.tolist(), points[1:].rows.tolist()
+        (3, [0.5625, 0.0, 0.25], [[0.0], [0.5]])
     """
 
     def __init__(self, frame: Frame, rows: np.ndarray, norms: np.ndarray) -> None:
@@ -104,8 +114,11 @@ class Points:
         return Points(self.frame, self.rows[rows], self.norms[rows])
 
     def rough(self, others: Points) -> np.ndarray:
-        """By float32 products, shape (N, M): r, such that each squared distance is at least
-        r + (1 - noise) |x|^2 and at most r + (1 + noise) |x|^2 + 2 noise |y|^2."""
+        """Squared distances r without |x|^2, by float32 products, shape (N, M).
+
+        Each true one is at least r + (1 - noise) |x|^2 and at most
+        r + (1 + noise) |x|^2 + 2 noise |y|^2.
+        """
         if len(self) < len(others):
             values = (-2 * self.rows) @ others.rows.T
         else:
@@ -119,7 +132,13 @@ class Points:
 
 
 def squared(points: Points, others: Points) -> np.ndarray:
-    """Squared distances, exact but for two roundings, float64, shape (N, M)."""
+    """Squared distances, exact but for two roundings, float64, shape (N, M).
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 4.0]]))
+        >>> (squared(points, points[:2]) / points.frame.scale**2).tolist()
+        [[0.0, 25.0], [25.0, 0.0], [16.0, 9.0]]
+    """
     left = points.rows.astype(np.float64)
     if others is points:
         result = left @ left.T  # a product with itself costs half
@@ -135,7 +154,14 @@ def squared(points: Points, others: Points) -> np.ndarray:
 
 
 def of_pairs(points: Points, others: Points, at: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Squared distances of points ``at`` to others ``to``, as :func:`squared` has them, (P,)."""
+    """Squared distances of points ``at`` to others ``to``, as :func:`squared` has them, (P,).
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [3.0]]))
+        >>> found = of_pairs(points, points, np.array([0, 1]), np.array([1, 2]))
+        >>> (found / points.frame.scale**2).tolist()
+        [1.0, 4.0]
+    """
     result = points.norms[at] + others.norms[to]
     for part in blocks(len(at), PAIRS):
         left, right = points.rows[at[part]], others.rows[to[part]]
@@ -144,7 +170,13 @@ def of_pairs(points: Points, others: Points, at: np.ndarray, to: np.ndarray) -> 
 
 
 def within(points: Points, others: Points, limit: float) -> np.ndarray:
-    """Whether squared distances are at most ``limit``, bool, shape (N, M)."""
+    """Whether squared distances are at most ``limit``, bool, shape (N, M).
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [3.0]]))
+        >>> within(points, points, 4 * points.frame.scale**2).tolist()
+        [[True, True, False], [True, True, True], [False, True, True]]
+    """
     limit = min(limit, FARTHEST)
     values, off = points.rough(others), points.off()
     result = values <= (limit - points.norms + off).astype(np.float32)[:, None]
@@ -168,6 +200,12 @@ def nearest(
     Returns:
         positions, int64, shape (N,); squared distances, float64, shape (N,). -1 and infinity where
         there is none.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [2.0], [4.0], [5.0]]))
+        >>> own, distances = nearest(points, points[[0, 2]])
+        >>> own.tolist(), (distances / points.frame.scale**2).tolist()
+        ([0, 0, 1, 1], [0.0, 4.0, 0.0, 1.0])
     """
     own, least = np.full(len(points), -1), np.full(len(points), np.inf)
     if not len(others):
@@ -194,5 +232,10 @@ def nearest(
 
 
 def pieces(count: int, others: int) -> Iterator[slice]:
-    """0 .. count in pieces of which the distances to ``others`` points take a bounded memory."""
+    """0 .. count in pieces of which the distances to ``others`` points take a bounded memory.
+
+    Examples:
+        >>> list(pieces(3, CELLS // 2))
+        [slice(0, 2, None), slice(2, 3, None)]
+    """
     return blocks(count, max(1, CELLS // max(others, 1)))

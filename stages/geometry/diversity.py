@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.linalg import cholesky, solve_triangular
 
+from stages.geometry.grid import blocks, exact_sum
 from stages.machine.errors import UserError
 from stages.machine.threads import in_threads
-from stages.models.batches import slices
-from stages.models.exact import exact_sum
 
 BLOCK = 2048
 ROWS = 256
@@ -29,6 +27,13 @@ class Standard:
     """Every feature with mean 0 and standard deviation 1 over candidates and labeled set together.
 
     Then the squared distance of two rows is 2 D on average. Attributes: of shape (D,).
+
+    Examples:
+        >>> standard = Standard.of(np.array([[1.0, 5.0], [3.0, 5.0]]), np.array([[2.0, 5.0]]))
+        >>> standard.mean.tolist(), standard.deviation.round(4).tolist()
+        ([2.0, 5.0], [0.8165, 1.0])
+        >>> standard(np.array([[2.0, 6.0]])).tolist()
+        [[0.0, 1.0]]
     """
 
     mean: np.ndarray
@@ -43,14 +48,14 @@ class Standard:
         """
         size = pool.shape[1]
         mean, deviation, rows = np.empty(size), np.ones(size), len(pool) + len(labeled)
-        for part in slices(size, COLUMNS):
+        for part in blocks(size, COLUMNS):
             values = np.concatenate([pool[:, part], labeled[:, part]]).astype(np.float64)
             if not np.isfinite(values).all():
                 raise UserError("an embedding is not a finite number")
-            mean[part] = exact_sum(torch.from_numpy(values), (0,)).numpy() / rows
+            mean[part] = exact_sum(values) / rows
             varies = values.max(0) > values.min(0)  # a constant feature is divided by 1
             values -= mean[part]
-            squares = exact_sum(torch.from_numpy(values * values), (0,)).numpy() / rows
+            squares = exact_sum(values * values) / rows
             deviation[part] = np.where(varies & (squares > 0), np.sqrt(squares), 1.0)
         return cls(mean, deviation)
 
@@ -70,6 +75,10 @@ def posterior_variance(pool: np.ndarray, labeled: np.ndarray, jitter: float = 1e
 
     Raises:
         UserError: an embedding is not finite.
+
+    Examples:
+        >>> posterior_variance(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0]])).round(4).tolist()
+        [0.0, 0.0678, 0.9966]
     """
     standard = Standard.of(pool, labeled)
     anchors = standard(labeled)
@@ -87,11 +96,11 @@ def posterior_variance(pool: np.ndarray, labeled: np.ndarray, jitter: float = 1e
         rows = standard(pool[part])
         between = np.column_stack([rows, _squares(rows), np.ones(len(rows))]) @ right.T
         np.exp(np.minimum(between, 0, out=between), out=between)
-        for block in slices(len(inverse), ROWS):
+        for block in blocks(len(inverse), ROWS):
             half = between[:, : block.stop] @ inverse[block, : block.stop].T
             result[part] -= _squares(half)
 
-    in_threads(score, slices(len(pool), BLOCK))
+    in_threads(score, blocks(len(pool), BLOCK))
     return np.round(result.clip(0, 1) / GRID) * GRID
 
 
@@ -100,14 +109,19 @@ def minimum_distance(pool: np.ndarray, labeled: np.ndarray) -> np.ndarray:
 
     Raises:
         UserError: an embedding is not finite.
+
+    Examples:
+        >>> pool, labeled = np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [9.0]])
+        >>> minimum_distance(pool, labeled).round(4).tolist()
+        [0.0, 0.5, 1.0]
     """
     standard = Standard.of(pool, labeled)
     result = np.empty(len(pool))
     largest = max(_squares(standard(labeled)).max(), 0)
-    for part in slices(len(pool), BLOCK):
+    for part in blocks(len(pool), BLOCK):
         rows = standard(pool[part])
         nearest = np.full(len(rows), np.inf)
-        for block in slices(len(labeled), BLOCK):
+        for block in blocks(len(labeled), BLOCK):
             np.minimum(nearest, _distances(rows, standard(labeled[block])).min(1), out=nearest)
         result[part] = np.where(nearest > NOISE * (_squares(rows) + largest), nearest, 0)
     reach = np.sqrt(result)

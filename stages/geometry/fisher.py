@@ -7,10 +7,11 @@ I(x) = (diag p - p p^T) (x) x x^T = V V^T, V = root (x) x of C columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+
+from stages.geometry.grid import blocks
 
 BLOCK_CELLS = 4_000_000  # numbers held at a time for a block of candidates
 FOLD = 32  # changes of the inverse that are kept apart before they are added up
@@ -24,6 +25,11 @@ class Fisher(NamedTuple):
         features: embeddings x of the pool (N, D).
         chances: its class probabilities p (N, C), or its confidences alone (N, 1).
         labeled_features, labeled_chances: the same of the labeled set.
+
+    Examples:
+        >>> labeled = np.ones((1, 2)), np.full((1, 3), 1 / 3)
+        >>> [len(part) for part in Fisher(np.ones((4, 2)), np.full((4, 3), 1 / 3), *labeled)]
+        [4, 4, 1, 1]
     """
 
     features: np.ndarray
@@ -36,6 +42,10 @@ def factors(chances: np.ndarray) -> np.ndarray:
     """S with S S^T = diag p - p p^T, shape (n, C, C); of one column c, sqrt(c (1 - c)), (n, 1, 1).
 
     Column y is sqrt(p_y) (e_y - p): the gradient of the loss at label y, as likely as y is.
+
+    Examples:
+        >>> factors(np.array([[0.25, 0.75]])).round(4).tolist()
+        [[[0.375, -0.2165], [-0.375, 0.2165]]]
     """
     roots = np.sqrt(chances)
     if chances.shape[1] == 1:
@@ -47,7 +57,12 @@ def factors(chances: np.ndarray) -> np.ndarray:
 
 
 def mean_information(features: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """The mean of I(x), shape (C D, C D); weights are in the order of the classes."""
+    """The mean of I(x), shape (C D, C D); weights are in the order of the classes.
+
+    Examples:
+        >>> mean_information(np.array([[2.0]]), np.array([[0.25, 0.75]])).tolist()
+        [[0.75, -0.75], [-0.75, 0.75]]
+    """
     (count, size), classes = features.shape, chances.shape[1]
     result = np.zeros((classes, size, classes, size))
     for one in range(classes):
@@ -61,13 +76,13 @@ def mean_information(features: np.ndarray, chances: np.ndarray) -> np.ndarray:
     return result.reshape(classes * size, classes * size)
 
 
-def slices(count: int, size: int) -> Iterator[slice]:
-    """0 .. count in pieces of ``size``."""
-    return (slice(start, start + size) for start in range(0, count, size))
-
-
 def best(gains: np.ndarray, order: np.ndarray) -> int:
-    """The position of the largest gain; of equals the first in ``order``."""
+    """The position of the largest gain; of equals the first in ``order``.
+
+    Examples:
+        >>> best(np.array([1.0, 3.0, 3.0, -np.inf]), np.array([3, 2, 1, 0]))
+        2
+    """
     top = gains.max()
     scale = np.abs(gains[np.isfinite(gains)]).max()
     close = gains >= top - scale / TIES
@@ -80,6 +95,11 @@ class Change(NamedTuple):
     Attributes:
         u, z: shape (C D, C).
         sign: +1 for a candidate added to M, -1 for one taken out.
+
+    Examples:
+        >>> change = Change(np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2)), 1)
+        >>> change.wide(2).tolist()
+        [[[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]]
     """
 
     u: np.ndarray
@@ -96,6 +116,13 @@ class State:
     """A = M^-1 and B = A F A, and K = V^T A V and H = V^T B V of some candidates.
 
     ``k`` and ``h`` are as of the change ``seen`` of ``changes``; :meth:`catch_up` renews some.
+
+    Examples:
+        >>> x, p = np.array([[1.0], [3.0]]), np.array([[0.5], [0.5]])  # confidences alone
+        >>> state = State.of(x, p, Fisher(x, p, x[:1], p[:1]), 1.0)
+        >>> gains, _ = state.gains(np.arange(2))
+        >>> gains.round(4).tolist(), round(state.change(1, +1), 4)
+        ([0.1222, 0.4714], 0.4714)
     """
 
     def __init__(
@@ -134,7 +161,7 @@ class State:
         """V^T matrix V of these candidates, shape (n, C, C), of a symmetric matrix."""
         classes, size = self.chances.shape[1], self.features.shape[1]
         result = np.empty((len(rows), classes, classes))
-        for part in slices(len(rows), max(1, BLOCK_CELLS // (classes * size))):
+        for part in blocks(len(rows), max(1, BLOCK_CELLS // (classes * size))):
             here = self.features[rows[part]]
             for one in range(classes):
                 half = here @ matrix[one * size : (one + 1) * size, one * size :]
@@ -152,7 +179,7 @@ class State:
         """
         result = np.empty((len(rows), *self.k.shape[1:]))
         unit = np.eye(self.k.shape[1])
-        for part in slices(len(rows), max(1, BLOCK_CELLS // unit.size)):
+        for part in blocks(len(rows), max(1, BLOCK_CELLS // unit.size)):
             result[part] = np.linalg.inv(unit + sign * self.k[rows[part]])
         return np.einsum("nij,nji->n", result, self.h[rows]), result
 
@@ -198,7 +225,7 @@ class State:
         u = np.concatenate([change.u for change in new], axis=1)
         z = np.concatenate([change.z for change in new], axis=1)
         signs = np.repeat([float(change.sign) for change in new], new[0].u.shape[1])
-        for part in slices(len(u), max(1, BLOCK_CELLS // len(u))):
+        for part in blocks(len(u), max(1, BLOCK_CELLS // len(u))):
             self._inverse[part] -= (u[part] * signs) @ u.T
             self._product[part] -= (u[part] * signs) @ z.T
             self._product[part] -= (z[part] * signs) @ u.T
@@ -216,8 +243,8 @@ class State:
         behind = rows[self.seen[rows] < now]
         for since in np.unique(self.seen[behind]):
             group = behind[self.seen[behind] == since]
-            for some in slices(now - since, FOLD):
-                some = slice(since + some.start, min(since + some.stop, now))
+            for some in blocks(now - since, FOLD):
+                some = slice(since + some.start, since + some.stop)
                 self._update(group, self.changes[some])
         self.seen[behind] = now
 
@@ -227,7 +254,7 @@ class State:
         wide = np.stack([change.wide(classes) for change in changes], axis=2)
         wide = wide.reshape(size, -1)  # D x (C, changes, 2 C)
         signs = np.repeat([float(change.sign) for change in changes], classes)[:, None]
-        for part in slices(len(rows), max(1, BLOCK_CELLS // wide.shape[1])):
+        for part in blocks(len(rows), max(1, BLOCK_CELLS // wide.shape[1])):
             some = rows[part]
             here = (self.features[some] @ wide).reshape(-1, classes, count * 2 * classes)
             here = here.transpose(0, 2, 1) @ factors(self.chances[some])

@@ -35,6 +35,12 @@ def kmeans(
     Returns:
         the centres; the cluster of each point, int64, shape (N,): the nearest centre, of equally
         near ones the first. Some clusters may be empty.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [8.0], [9.0]]))
+        >>> centres, own = kmeans(points, 2, np.random.default_rng(0), 10)
+        >>> own.tolist(), (centres.rows / points.frame.scale + points.frame.shift).tolist()
+        ([1, 1, 0, 0], [[8.5], [0.5]])
     """
     whole = whole_numbers(np.ones(len(points)) if weights is None else weights)
     state = Lloyd(points, points[plus_plus(points, k, rng, whole)], whole)
@@ -51,6 +57,11 @@ def plus_plus(
     Args:
         k: 1 to N.
         weights: 0 or more, shape (N,), times which the distances count; None: all alike.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [0.0], [9.0]]))  # a copy comes after all others
+        >>> sorted(points.rows[plus_plus(points, 2, np.random.default_rng(0))].tolist())
+        [[0.0], [0.5625]]
     """
     weights = np.ones(len(points)) if weights is None else weights
     cumulated = np.cumsum(weights)
@@ -80,7 +91,14 @@ class _Spread:
 
 
 def centres_from(points: Points, seeds: np.ndarray, iterations: int) -> Points:
-    """The centres of Lloyd's algorithm from the points ``seeds`` (positions)."""
+    """The centres of Lloyd's algorithm from the points ``seeds`` (positions).
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [8.0], [9.0]]))
+        >>> centres = centres_from(points, np.array([0, 1]), 10)
+        >>> (centres.rows / points.frame.scale + points.frame.shift).tolist()
+        [[0.5], [8.5]]
+    """
     state = Lloyd(points, points[seeds])
     state.run(iterations)
     return state.centres
@@ -90,6 +108,10 @@ def whole_numbers(weights: np.ndarray) -> np.ndarray:
     """Weights as whole numbers below 2^24, so that their products with coordinates are exact.
 
     All equal where none is above 0.
+
+    Examples:
+        >>> whole_numbers(np.array([0.0, 0.5, 1.0])).tolist(), whole_numbers(np.zeros(2)).tolist()
+        ([0.0, 8388608.0, 16777216.0], [1.0, 1.0])
     """
     top = float(weights.max(initial=0))
     return np.rint(weights / top * 2.0**WEIGHT_BITS) if top > 0 else np.ones(len(weights))
@@ -107,6 +129,14 @@ class Lloyd:
     Attributes:
         centres: on grids; a centre without points, or without weight, stays where it is.
         own: the cluster of each point as last assigned, int64, shape (N,).
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [8.0], [9.0]]))
+        >>> state = Lloyd(points, points[:2])
+        >>> state.run(10)
+        >>> state.assign()
+        >>> state.own.tolist()
+        [0, 0, 1, 1]
     """
 
     def __init__(self, points: Points, start: Points, weights: np.ndarray | None = None) -> None:

@@ -37,6 +37,16 @@ def draw(
         b: 1 to N.
         first: the first pick.
         weights: 0 or more, shape (N,).
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> table = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 4.0], [1.0, 4.0, 0.0]])
+        >>> space = SimpleNamespace(
+        ...     approach=lambda reach, picks: np.minimum(reach, table[picks].min(0), out=reach),
+        ...     between=lambda rows: table[np.ix_(rows, rows)],
+        ... )
+        >>> draw(space, 3, 2, 1, np.random.default_rng(0), np.array([1.0, 1.0, 0.0])).tolist()
+        [1, 0]
     """
     taken = np.zeros(count, bool)
     nearest = np.full(count, np.inf)

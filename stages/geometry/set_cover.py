@@ -20,18 +20,23 @@ MARGIN = 1e-6  # relative: float64 sums of a bound are off by 1e-12
 
 
 class Search:
-    """Weighting-based local search: RWLS of Gao, Yao, Weise & Li 2015, without its tabu by
-    configurations.
+    """Weighting-based local search for a cover.
 
-    Each uncovered row has a weight that grows by one with every move that leaves it uncovered. A
-    move takes out the column that is missed least, the oldest of equals, and brings in, for an
-    uncovered row drawn at random, the column that gains most. All scores are whole numbers.
+    RWLS of Gao, Yao, Weise & Li 2015, without its tabu by configurations. Each uncovered row
+    has a weight that grows by one with every move that leaves it uncovered. A move takes out the
+    column that is missed least, the oldest of equals, and brings in, for an uncovered row drawn at
+    random, the column that gains most. All scores are whole numbers.
 
     Args:
         matrix: rows x columns; every row has an entry.
         most: columns of a cover, at most.
         budget: rows that may stay uncovered.
         rng: draws the row of each move.
+
+    Examples:
+        >>> matrix = csr_array(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1], [0, 0, 1]]))
+        >>> Search(matrix, 2, 0, np.random.default_rng(0)).run(np.array([0, 1]), 100).tolist()
+        [0, 2]
     """
 
     def __init__(self, matrix: csr_array, most: int, budget: int, rng: np.random.Generator) -> None:
@@ -116,6 +121,11 @@ def needs_more(matrix: csr_array, most: int, budget: int) -> bool:
     largest, less what columns are paid above 1, sum_j max(0, sum_i a_ij y_i - 1), columns: the
     Lagrangian bound, at best that of the linear relaxation. Prices rise by subgradient steps (Held,
     Wolfe & Crowder 1974).
+
+    Examples:
+        >>> matrix = csr_array(np.eye(3, dtype=int))
+        >>> needs_more(matrix, 2, 0), needs_more(matrix, 3, 0), needs_more(matrix, 2, 1)
+        (True, False, False)
     """
     rows = matrix.shape[0]
     if rows - budget <= most:
@@ -155,6 +165,11 @@ def distinct_columns(matrix: csr_array) -> tuple[csr_array, np.ndarray]:
 
     Of columns with the same rows the first stays. Dominated ones are looked for only where that is
     cheap.
+
+    Examples:
+        >>> matrix, kept = distinct_columns(csr_array(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]])))
+        >>> matrix.toarray().tolist(), kept.tolist()
+        ([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]], [0, 1])
     """
     columns = matrix.astype(np.float64).tocsc()
     columns.sort_indices()

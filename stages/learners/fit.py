@@ -202,7 +202,7 @@ def _endless(
 ) -> Callable[[int], Images | None]:
     """Unlabeled images for batches of any size: all of them once, in random order, then again."""
     if not per_labeled or not len(round.unlabeled):
-        return lambda size: None
+        return lambda _: None
     drawn = _views(round, views, Purpose.UNLABELED_AUGMENTATION, Purpose.UNLABELED_VIEWS)
     rows = _again_and_again(round.unlabeled, round.generator(Purpose.UNLABELED_BATCHES))
 

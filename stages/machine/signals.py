@@ -42,7 +42,7 @@ def guard() -> None:
     Nothing has been written yet, so nothing is to be cleaned up; and an exception would have to
     come out of half an import.
     """
-    _handle(lambda number, frame: _end_at_once(Ended(number)))
+    _handle(lambda number, _frame: _end_at_once(Ended(number)))
     sys.excepthook = _last_words
 
 
@@ -50,7 +50,7 @@ def guard() -> None:
 def raising() -> Iterator[None]:
     """Within the block, a signal is an exception, so that half-written files are removed."""
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int, _frame: FrameType | None) -> None:
         raise Ended(number)
 
     before = _handle(end)
@@ -65,7 +65,7 @@ def raising() -> Iterator[None]:
 def noted() -> Iterator[list[int]]:
     """Within the block, signals are only noted: their numbers, in order."""
     came: list[int] = []
-    before = _handle(lambda number, frame: came.append(number))
+    before = _handle(lambda number, _frame: came.append(number))
     try:
         yield came
     finally:

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from stages.geometry.grid import unit_rows
+from stages.machine.progress import progress
 from stages.models import exact, initialise
+from stages.models.batches import dropout_mask
+from stages.models.compute import Compute
+from stages.models.logistic import Trainer, logistic, sigmoid, tensor
 
 SIMILARITY_BITS = 20
 ISOLATED = 1e-6
@@ -102,3 +107,68 @@ class GCN(nn.Module):
             sums = graph(exact.product(hidden, self.second.weight))
             return exact.add_bias(sums, self.second.bias)[:, 0]
         return (graph(hidden @ self.second.weight.T) + self.second.bias)[:, 0]
+
+
+def trained(
+    candidates: np.ndarray,
+    labeled: np.ndarray,
+    compute: Compute,
+    initial: np.random.Generator,
+    masks: np.random.Generator,
+    *,
+    hidden: int,
+    dropout: float,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+    loss_weight: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train the GCN on all nodes at once, labeled nodes against unlabeled ones (:func:`_fit`).
+
+    Args:
+        candidates, labeled: embeddings of the nodes, shapes (M, D) and (L, D).
+        initial: gives the initial weights.
+        masks: gives the dropout masks.
+
+    Returns:
+        Outputs of the first layer, shape (M + L, hidden), and the chances of being labeled,
+        float64, shape (M + L,); candidates first.
+
+    Raises:
+        UserError: training diverged.
+    """
+    rows = unit_rows(candidates, labeled, dtype=candidates.dtype)
+    graph = Graph(tensor(rows, compute), compute.exact)
+    model = GCN(rows.shape[1], hidden, initial)
+    model = compute.place(model)
+    known = torch.arange(len(rows), device=compute.device) >= len(candidates)
+    trainer = Trainer(model, learning_rate, weight_decay)
+    _fit(model, graph, known, loss_weight, trainer, epochs, dropout, masks)
+    with torch.no_grad():
+        outputs = model.hidden(graph.forward(graph.rows))
+        chances = sigmoid(model.logits(outputs, graph)).double()
+    return outputs.cpu().numpy(), chances.cpu().numpy()
+
+
+def _fit(
+    model: GCN,
+    graph: Graph,
+    labeled: Tensor,
+    loss_weight: float,
+    trainer: Trainer,
+    epochs: int,
+    dropout: float,
+    rng: np.random.Generator,
+) -> None:
+    """-mean log f over labeled nodes - lambda mean log(1 - f) over unlabeled ones."""
+    known = int(labeled.sum())
+    unknown = len(labeled) - known
+    propagated = graph.forward(graph.rows)  # A V never changes
+    weights = torch.full_like(propagated[:, 0], loss_weight / max(unknown, 1))
+    weights[labeled] = 1 / max(known, 1)
+    for _ in progress(range(epochs), f"GCN on {len(labeled)} nodes", "epoch"):
+        hidden = model.hidden(propagated)
+        if dropout:
+            hidden = hidden * dropout_mask(hidden, dropout, rng)
+        trainer.step(logistic(model.logits(hidden, graph), labeled, weights))
+    trainer.check("GCN")

@@ -4,6 +4,8 @@
 printed, misprints included; `stages.published.checks` says what does not add up.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Our numbers beside the published ones."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 
@@ -73,7 +75,7 @@ def _published(name: str, dataset: str) -> pd.DataFrame:
         "deepalplus": _survey,
         "li": _improvements,
         "gashi": lambda own: own[own["variant"] == "main"].assign(measure=ACCURACY),
-        "munjal": lambda own: _munjal(dataset),
+        "munjal": lambda _own: _munjal(dataset),
         "hybrid": lambda own: own[own["variant"] == "baseline"].assign(measure=ACCURACY),
     }[name](data)
     if rows.empty:

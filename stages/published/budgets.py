@@ -1,5 +1,7 @@
 """The labeled counts between which the published measures over all budgets were taken."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 
 import pandas as pd

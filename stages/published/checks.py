@@ -1,5 +1,7 @@
 """What the published tables say when the statistics of this package are run on them."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 
@@ -215,7 +217,7 @@ def reality_verdicts(table: str, baseline: str = "Random", runs: int = 5, alpha:
 
 
 def same_numbers() -> pd.DataFrame:
-    """ "Diversity" of Table 8 beside "Entropy" of Table 2 of Gashi et al.
+    """The method "Diversity" of Table 8 beside "Entropy" of Table 2 of Gashi et al.
 
     Returns:
         DataFrame: labeled, diversity, entropy, difference, diversity_std, entropy_std.

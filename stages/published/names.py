@@ -1,5 +1,7 @@
 """Which of our data sets and strategies the names in the papers mean."""
 
+from __future__ import annotations
+
 DATASETS = {
     "mnist": "MNIST",
     "fashion_mnist": "FashionMNIST",

@@ -1,5 +1,7 @@
 """Two studies side by side: index sets, overlap, results, and whether they differ."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What selections and trainings took, from this machine's clock; printed, never committed."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pandas as pd

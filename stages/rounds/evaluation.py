@@ -6,16 +6,28 @@ from typing import Any
 
 import numpy as np
 
+from stages.datasets.prepared import Prepared
 from stages.geometry.probabilities import log_softmax
 from stages.models import Network
 from stages.models.batches import Batches, classify, embed
-from stages.models.compute import Compute
 
 BINS = 15
 
 
+def on_test_set(network: Network, data: Prepared, like: Batches) -> dict[str, Any]:
+    """:func:`evaluate` on the test set, normalised as the training array is.
+
+    Args:
+        like: of the training array.
+    """
+    manifest = data.manifest
+    batches = Batches(data.array("test_images"), manifest["mean"], manifest["std"], like.compute)
+    labels = np.asarray(data.array("test_labels"))
+    return evaluate(network, batches, labels, data.classes)
+
+
 def evaluate(
-    network: Network, batches: Batches, labels: np.ndarray, classes: int, compute: Compute
+    network: Network, batches: Batches, labels: np.ndarray, classes: int
 ) -> dict[str, Any]:
     """Counts and calibration on a test set; ``labels`` is int64, shape (N,)."""
     return evaluate_rows(network, batches, np.arange(len(batches)), labels, classes)

@@ -10,10 +10,9 @@ import torch
 
 from stages.geometry.probabilities import softmax
 from stages.machine.randomness import Purpose
-from stages.models.augmentation import augment
+from stages.models.augmentation import Augmentation
 from stages.models.batches import classify, embed, slices
-from stages.rounds.pool import Pool
-from stages.study.settings import Task
+from stages.rounds.context import Pool
 
 SHOWN = 10
 LARGEST_SIDE = 64
@@ -21,7 +20,7 @@ BLOCK = 1000
 NOISE = 1e-12
 
 
-def properties(pool: Pool, positions: np.ndarray, task: Task) -> dict[str, float]:
+def properties(pool: Pool, positions: np.ndarray) -> dict[str, float]:
     """Li et al. 2022, Figure 2, of the selected candidates; rounded to 6 decimals.
 
     Returns:
@@ -29,10 +28,10 @@ def properties(pool: Pool, positions: np.ndarray, task: Task) -> dict[str, float
         uncertainty: mean of 1 - max_c p_c; inconsistency: mean total variation
         (1/2) sum_c |p_c - p'_c| between an image and one augmented version of it.
     """
-    rows = pool.rows[positions]
+    rows = pool.candidates[positions]
     embeddings = embed(pool.network, pool.batches, rows)
     plain = softmax(classify(pool.network, embeddings, pool.batches.compute))
-    changed = softmax(_augmented_logits(pool, rows, task))
+    changed = softmax(_augmented_logits(pool, rows))
     return {
         "diversity": round(mean_distance(embeddings), 6),
         "uncertainty": round(float((1 - plain.max(1)).mean()), 6),
@@ -54,15 +53,16 @@ def mean_distance(points: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def _augmented_logits(pool: Pool, rows: np.ndarray, task: Task) -> np.ndarray:
+def _augmented_logits(pool: Pool, rows: np.ndarray) -> np.ndarray:
     """Logits of an augmented version of each row: as in training, else small shifts."""
+    task = pool.round.task
+    augment = Augmentation(task.augmentation, task.padding)
     if task.augmentation == "none":
-        shift = max(1, min(pool.batches.images.shape[2:]) // 16)
-        task = task.model_copy(update={"augmentation": "crop", "padding": shift})
+        augment = Augmentation("crop", max(1, min(pool.batches.images.shape[2:]) // 16))
     rng = pool.generator(Purpose.INSPECT)
     parts = []
     for part in slices(len(rows), BLOCK):
-        raw = augment(pool.batches.raw(rows[part]), task, rng)
+        raw = augment(pool.batches.raw(rows[part]), rng)
         parts.append(pool.network.embed(pool.batches.normalise(raw)).cpu())
     return classify(pool.network, torch.cat(parts).numpy(), pool.batches.compute)
 
@@ -72,7 +72,7 @@ def thumbnails(pool: Pool, positions: np.ndarray) -> list[str]:
     from PIL import Image
 
     pictures = []
-    for pixels in pool.batches.raw(pool.rows[positions[:SHOWN]]).cpu().numpy():
+    for pixels in pool.batches.raw(pool.candidates[positions[:SHOWN]]).cpu().numpy():
         grey = len(pixels) == 1
         image = Image.fromarray(pixels[0] if grey else pixels.transpose(1, 2, 0))
         image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))

@@ -1,5 +1,7 @@
 """Pairs of strategies over repeated runs: Games-Howell with effect sizes, verdicts."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -78,6 +80,13 @@ def games_howell_from_summary(
         ValueError: for lengths that differ, repeated names, an unknown baseline, a mean, deviation
             or count that is not finite (of a group with that many values), a negative deviation.
         FloatingPointError: for a result that cannot be computed.
+
+    Examples:
+        >>> table = games_howell_from_summary(["a", "b", "c"], [5, 3, 3], [1, 1, 1], [4, 4, 4])
+        >>> table[["first", "second", "difference"]].to_numpy().tolist()
+        [['a', 'b', 2.0], ['a', 'c', 2.0], ['b', 'c', 0.0]]
+        >>> table[["t", "df", "p", "low", "high"]].round(4).to_numpy().tolist()[0]
+        [2.8284, 6.0, 0.0674, -0.1696, 4.1696]
     """
     names, alpha = list(names), level(alpha)
     counts = finite(counts, "counts").astype(np.int64)
@@ -151,6 +160,11 @@ def games_howell(
 
     Returns:
         DataFrame as of `games_howell_from_summary`.
+
+    Examples:
+        >>> table = games_howell({"a": [1, 2, 3], "b": [4, 5, 6]}, baseline="b")
+        >>> table[["first", "second", "difference", "p"]].round(4).to_numpy().tolist()
+        [['a', 'b', -3.0, 0.0213]]
     """
     summary = [describe(values) for values in groups.values()]
     means, stds, counts = ([row[x] for row in summary] for x in range(3))
@@ -175,6 +189,10 @@ def verdict(difference: float, standard_error: float, p: float, alpha: float) ->
     Raises:
         ValueError: for a p value outside [0, 1], or a p value without a finite difference and
             standard error.
+
+    Examples:
+        >>> [verdict(x, 0.005, p, 0.05) for x, p in ((0.02, 0.01), (-0.02, 0.01), (0.02, 0.2))]
+        ['better', 'worse', 'undetermined']
     """
     level(alpha)
     if np.isnan(p):
@@ -199,6 +217,11 @@ def verdicts(groups: Mapping[str, Sequence], baseline: str, alpha: float = 0.05)
         DataFrame with columns strategy, difference (strategy - baseline), p, verdict, n,
         n_baseline and reason (why there is no p, else ""). Without the baseline among the groups
         all verdicts are "n/a".
+
+    Examples:
+        >>> runs = {"random": [1, 2, 3], "margin": [7, 8, 9], "entropy": [2, 3, 4]}
+        >>> verdicts(runs, "random")[["strategy", "difference", "verdict"]].to_numpy().tolist()
+        [['margin', 6.0, 'better'], ['entropy', 1.0, 'undetermined']]
     """
     if baseline not in groups:
         rows = [

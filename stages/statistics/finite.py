@@ -5,6 +5,8 @@ means there (a missing run). What comes out and is not finite is a FloatingPoint
 function says when it is undefined.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 
@@ -17,6 +19,14 @@ def finite(values, what: str) -> np.ndarray:
 
     Raises:
         ValueError: for a NaN or an infinity.
+
+    Examples:
+        >>> finite([1, 2], "values").tolist()
+        [1.0, 2.0]
+        >>> finite([1, float("nan")], "values")
+        Traceback (most recent call last):
+            ...
+        ValueError: values: value 1 is nan, allowed: finite numbers
     """
     return _held(values, what, np.isfinite, "finite numbers")
 
@@ -26,6 +36,10 @@ def finite_or_missing(values, what: str) -> np.ndarray:
 
     Raises:
         ValueError: for an infinity.
+
+    Examples:
+        >>> finite_or_missing([1, float("nan")], "values").tolist()
+        [1.0, nan]
     """
     return _held(values, what, lambda x: ~np.isinf(x), "finite numbers, or NaN for a missing one")
 
@@ -39,6 +53,10 @@ def deviations(values, counts, what: str = "stds") -> np.ndarray:
 
     Raises:
         ValueError: for a negative, missing or infinite deviation of two values or more.
+
+    Examples:
+        >>> deviations([0.5, 0.25], [3, 1]).tolist()
+        [0.5, nan]
     """
     found = np.asarray(values, np.float64)
     several = np.asarray(counts) >= 2
@@ -52,6 +70,10 @@ def means_of(values, counts) -> np.ndarray:
 
     Raises:
         ValueError: for a missing or infinite mean of a group that has values.
+
+    Examples:
+        >>> means_of([0.5, 0.25], [3, 0]).tolist()
+        [0.5, nan]
     """
     found = np.asarray(values, np.float64)
     some = np.asarray(counts) >= 1
@@ -64,6 +86,14 @@ def level(alpha: float) -> float:
 
     Raises:
         ValueError: unless it lies between 0 and 1, both left out.
+
+    Examples:
+        >>> level(0.05)
+        0.05
+        >>> level(5)
+        Traceback (most recent call last):
+            ...
+        ValueError: alpha is 5, allowed: more than 0 and less than 1
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}, allowed: more than 0 and less than 1")
@@ -75,6 +105,14 @@ def computed(values, what: str):
 
     Raises:
         FloatingPointError: for a NaN or an infinity.
+
+    Examples:
+        >>> computed(0.5, "the mean")
+        0.5
+        >>> computed(float("inf"), "the mean")
+        Traceback (most recent call last):
+            ...
+        FloatingPointError: the mean cannot be computed in double precision
     """
     if not np.isfinite(values).all():
         raise FloatingPointError(f"{what} cannot be computed in double precision")

@@ -1,5 +1,7 @@
 """Measures of one run and of several runs of one strategy."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np
@@ -28,6 +30,10 @@ def aubc(labeled, accuracy) -> float:
     Raises:
         ValueError: for no rounds, lengths that differ, counts that do not increase, or a count or
             accuracy that is not finite.
+
+    Examples:
+        >>> round(aubc([10, 20, 40], [0.5, 0.7, 0.9]), 4)
+        0.7333
     """
     x, y = finite(labeled, "labeled"), finite(accuracy, "accuracy")
     if x.ndim != 1 or x.shape != y.shape or x.size == 0:
@@ -59,6 +65,10 @@ def improvement(labeled, accuracy, baseline_labeled, baseline_accuracy) -> float
 
     Raises:
         ValueError: for lengths that differ, or a count or accuracy that is not finite.
+
+    Examples:
+        >>> round(improvement([10, 20, 30], [0.5, 0.75, 0.9], [10, 20], [0.5, 0.5]), 4)
+        0.125
     """
     for x, y in ((labeled, accuracy), (baseline_labeled, baseline_accuracy)):
         finite(x, "labeled"), finite(y, "accuracy")
@@ -84,6 +94,10 @@ def labels_needed(labeled, accuracy, target: float) -> float:
 
     Raises:
         ValueError: for a count, accuracy or target that is not finite.
+
+    Examples:
+        >>> labels_needed([10, 20, 30], [0.25, 0.5, 0.75], 0.625)
+        25.0
     """
     x, y = finite(labeled, "labeled"), finite(accuracy, "accuracy")
     finite(target, "target")
@@ -110,6 +124,10 @@ def class_balance(per_class) -> tuple[float, float]:
 
     Raises:
         ValueError: for a count that is negative or not finite.
+
+    Examples:
+        >>> [round(x, 4) for x in class_balance([9, 3])]
+        [0.8113, 3.0]
     """
     counts = finite(per_class, "labeled images of a class")
     if (counts < 0).any():
@@ -128,6 +146,10 @@ def jaccard(first, second) -> float:
 
     Args:
         first, second: integers; NaN is returned where both are empty.
+
+    Examples:
+        >>> jaccard([1, 2, 3], [2, 3, 4])
+        0.5
     """
     a, b = set(map(int, first)), set(map(int, second))
     return len(a & b) / len(a | b) if a or b else float("nan")
@@ -146,6 +168,11 @@ def group_accuracies(groups: Mapping[str, Mapping]) -> dict[str, float]:
     Returns:
         name -> accuracy (NaN for a group without images), "worst group" (of those with images)
         and, if any group is a mismatched one with images, "mismatch".
+
+    Examples:
+        >>> sea = {"test": 4, "correct": 1, "mismatch": True}
+        >>> group_accuracies({"land": {"test": 8, "correct": 6}, "sea": sea})
+        {'land': 0.75, 'sea': 0.25, 'worst group': 0.25, 'mismatch': 0.25}
     """
     found = {
         name: group["correct"] / group["test"] if group["test"] else float("nan")
@@ -174,6 +201,10 @@ def describe(values) -> tuple[float, float, int]:
     Raises:
         ValueError: for a value that is not finite.
         FloatingPointError: for a spread too small or too large to be squared.
+
+    Examples:
+        >>> describe([1.0, 2.0, 3.0])
+        (2.0, 1.0, 3)
     """
     x = finite(values, "values")
     if x.size == 0:
@@ -204,6 +235,10 @@ def ranks(values, decimals: int = 6) -> pd.Series:
     Raises:
         ValueError: for an infinity.
         FloatingPointError: for a value too large to be rounded.
+
+    Examples:
+        >>> ranks([0.8, 0.9, 0.8, 0.7]).tolist()
+        [2, 1, 2, 4]
     """
     finite_or_missing(values, "values")
     with np.errstate(over="raise"):

@@ -1,5 +1,7 @@
 """Whether several strategies differ at all: Kruskal-Wallis and Welch's analysis of variance."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,6 +38,11 @@ def kruskal_wallis(groups: Mapping[str, Sequence]) -> dict:
 
     Raises:
         ValueError: for a value that is not finite.
+
+    Examples:
+        >>> found = kruskal_wallis({"a": [1, 2, 3], "b": [4, 5, 6]})
+        >>> round(found["h"], 4), found["df"], round(found["p"], 4)
+        (3.8571, 1, 0.0495)
     """
     samples = [finite(values, f"values of {name}") for name, values in groups.items()]
     result = _start("kruskal_wallis", [x.size for x in samples]) | {"h": NAN, "df": NAN}
@@ -61,6 +68,11 @@ def welch_anova(groups: Mapping[str, Sequence]) -> dict:
 
     Raises:
         ValueError: for a value that is not finite.
+
+    Examples:
+        >>> found = welch_anova({"a": [1, 2, 3], "b": [2, 4, 6], "c": [7, 8, 9]})
+        >>> round(found["f"], 4), found["df1"], round(found["df2"], 4), round(found["p"], 4)
+        (23.2441, 2, 3.7895, 0.0075)
     """
     summary = [describe(finite(values, f"values of {x}")) for x, values in groups.items()]
     return welch_anova_from_summary(*([row[x] for row in summary] for x in range(3)))
@@ -88,6 +100,11 @@ def welch_anova_from_summary(means, stds, counts) -> dict:
         ValueError: for a mean or deviation that is not finite (of a group with that many values)
             or a negative deviation.
         FloatingPointError: for deviations too unlike to be weighed against each other.
+
+    Examples:
+        >>> found = welch_anova_from_summary([2, 4, 8], [1, 2, 1], [3, 3, 3])
+        >>> round(found["f"], 4), found["df1"], round(found["df2"], 4), round(found["p"], 4)
+        (23.2441, 2, 3.7895, 0.0075)
     """
     n = finite(counts, "counts")
     means, stds = means_of(means, n), deviations(stds, n)

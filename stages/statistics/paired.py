@@ -1,5 +1,7 @@
 """Paired comparisons: across tasks, across seeds, and over all cells of a study."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,6 +48,11 @@ def paired_t(first, second, alpha: float = 0.05) -> dict:
     Raises:
         ValueError: for lengths that differ, an infinity, or a level outside (0, 1).
         FloatingPointError: for a result that cannot be computed.
+
+    Examples:
+        >>> found = paired_t([3, 5, 7, 9], [2, 3, 4, 5])
+        >>> found["difference"], found["df"], round(found["t"], 4), round(found["p"], 4)
+        (2.5, 3, 3.873, 0.0305)
     """
     level(alpha)
     d = _differences(first, second)
@@ -89,6 +96,11 @@ def wilcoxon(first, second) -> dict:
 
     Raises:
         ValueError: for lengths that differ or an infinity.
+
+    Examples:
+        >>> found = wilcoxon([3, 5, 7, 9], [2, 3, 4, 5])
+        >>> found["w"], found["p"], found["smallest_p"]
+        (0.0, 0.125, 0.125)
     """
     d = _differences(first, second)
     used = d[d != 0]
@@ -137,6 +149,10 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
     Raises:
         ValueError: for a p value outside [0, 1].
+
+    Examples:
+        >>> holm([0.01, 0.04, 0.03]).round(4).tolist()
+        [0.03, 0.06, 0.06]
     """
     p = np.asarray(p_values, np.float64)
     if ((p < 0) | (p > 1)).any():
@@ -169,6 +185,12 @@ def penalty_matrix(cells: Sequence[np.ndarray], alpha: float = 0.05) -> tuple[np
     Raises:
         ValueError: for an infinity, or a level outside (0, 1).
         FloatingPointError: for a test that cannot be computed.
+
+    Examples:
+        >>> cell = np.array([[0.9, 0.8, 0.9], [0.5, 0.6, 0.4]])  # two strategies, three seeds
+        >>> penalty, tested = penalty_matrix([cell, cell[:, :1]])
+        >>> penalty.tolist(), tested.tolist()
+        ([[nan, 0.0], [0.0, nan]], [[0, 1], [1, 0]])
     """
     level(alpha)
     k = cells[0].shape[0] if len(cells) else 0
@@ -208,6 +230,12 @@ def paired_table(values: pd.DataFrame, pairs: Sequence[tuple[str, str]], alpha: 
     Returns:
         DataFrame, a row for each pair: first, second, n, difference, t, df, p, p_holm, low, high,
         w, wilcoxon_p, wilcoxon_p_holm, reason.
+
+    Examples:
+        >>> scores = pd.DataFrame({"a": [3, 5, 7, 9], "b": [2, 3, 4, 5], "c": [2, 4, 5, 7]})
+        >>> table = paired_table(scores, [("a", "b"), ("a", "c")], 0.05)
+        >>> table[["difference", "p", "p_holm"]].round(4).to_numpy().tolist()
+        [[2.5, 0.0305, 0.0305], [1.5, 0.0138, 0.0277]]
     """
     rows = []
     for first, second in pairs:

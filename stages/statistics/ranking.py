@@ -1,5 +1,7 @@
 """Mean ranks over blocks (tasks, or seeds): Friedman, Nemenyi, groups that do not differ."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 from scipy import special, stats
@@ -20,6 +22,11 @@ def block_ranks(scores: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: for an infinity.
         FloatingPointError: for a score too large to be rounded.
+
+    Examples:
+        >>> scores = pd.DataFrame({"a": [0.9, 0.8], "b": [0.8, 0.8], "c": [0.7, 0.7]})
+        >>> block_ranks(scores).to_numpy().tolist()
+        [[1.0, 2.0, 3.0], [1.5, 1.5, 3.0]]
     """
     finite_or_missing(scores, "scores")
     with np.errstate(over="raise"):
@@ -51,6 +58,11 @@ def friedman(scores: pd.DataFrame) -> dict:
 
     Raises:
         ValueError: for an infinity.
+
+    Examples:
+        >>> found = friedman(pd.DataFrame({"a": [9, 8, 9], "b": [8, 9, 8], "c": [7, 7, 7]}))
+        >>> [round(found[key], 4) for key in ("chi2", "df", "p", "f", "f_p")]
+        [4.6667, 2, 0.097, 7.0, 0.0494]
     """
     ranks = block_ranks(scores)
     n, k = ranks.shape
@@ -105,6 +117,10 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> fl
 
     Raises:
         ValueError: for a level outside (0, 1).
+
+    Examples:
+        >>> round(float(critical_difference(5, 10)), 4)
+        1.9288
     """
     level(alpha)
     if strategies < 2 or blocks < 2:
@@ -122,6 +138,11 @@ def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
     Returns:
         DataFrame, a row for each pair: first, second, difference (of mean ranks, first - second;
         negative: the first is better), p (NaN with fewer than two complete blocks).
+
+    Examples:
+        >>> table = nemenyi(pd.DataFrame({"a": [9, 8, 9], "b": [8, 9, 8], "c": [7, 7, 7]}))
+        >>> table.round(4).to_numpy().tolist()
+        [['a', 'b', -0.3333, 0.9122], ['a', 'c', -1.6667, 0.1025], ['b', 'c', -1.3333, 0.2317]]
     """
     ranks = block_ranks(scores)
     n, k = ranks.shape
@@ -148,6 +169,10 @@ def cliques(mean_ranks: dict[str, float], distance: float) -> list[list[str]]:
 
     Raises:
         ValueError: for a rank or distance that is not finite.
+
+    Examples:
+        >>> cliques({"a": 1.0, "b": 1.5, "c": 2.5, "d": 4.0}, 1.2)
+        [['a', 'b'], ['b', 'c']]
     """
     finite([*mean_ranks.values(), distance], "mean ranks and distance")
     names = sorted(mean_ranks, key=lambda name: (round(mean_ranks[name], DIGITS), name))

@@ -1,5 +1,7 @@
 """Bootstrap intervals of a mean over seeds."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy import special
 
@@ -34,6 +36,11 @@ def bootstrap_mean(
 
     Raises:
         ValueError: for a value that is not finite, or a level outside (0, 1).
+
+    Examples:
+        >>> found = bootstrap_mean([0.25, 0.5, 0.75, 1.0])
+        >>> found["n"], found["mean"], round(found["low"], 4), round(found["high"], 4)
+        (4, 0.625, 0.375, 0.875)
     """
     x = np.sort(finite(values, "values"))
     level(alpha)

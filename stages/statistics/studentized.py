@@ -1,5 +1,7 @@
 """The studentized range: tail and critical values for many pairs at once."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 
 import numpy as np
@@ -54,6 +56,10 @@ def tail(q, k: int, df) -> np.ndarray:
     Raises:
         ValueError: for fewer than two groups, a negative q or df that is not positive; NaN is
             neither.
+
+    Examples:
+        >>> tail([0, 3.5, 4], 3, [10, 10, np.inf]).round(4).tolist()
+        [1.0, 0.0771, 0.013]
     """
     q, df = np.broadcast_arrays(np.asarray(q, np.float64), np.asarray(df, np.float64))
     if k < 2 or not (q >= 0).all() or not (df > 0).all():
@@ -100,6 +106,10 @@ def critical(alpha: float, k: int, df) -> np.ndarray:
     Raises:
         ValueError: for alpha outside (0, 1), or k or df as for `tail`.
         FloatingPointError: for a value beyond 1e60.
+
+    Examples:
+        >>> critical(0.05, 3, [10, np.inf]).round(4).tolist()
+        [3.8768, 3.3145]
     """
     level(alpha)
     df = np.atleast_1d(np.asarray(df, np.float64))
@@ -137,6 +147,11 @@ def critical_of_pairs(alpha: float, k: int, df: np.ndarray, counts: np.ndarray) 
 
     Returns:
         (pairs,) floats.
+
+    Examples:
+        >>> df, counts = np.array([4.0, 3.2]), np.array([3, 3, 3])
+        >>> critical_of_pairs(0.05, 3, df, counts).round(4).tolist()
+        [5.0402, 5.6744]
     """
     if df.size <= INTERPOLATION_DEGREE:
         return critical(alpha, k, df)

@@ -1,5 +1,7 @@
 """Wins, ties and losses of strategies over tasks."""
 
+from __future__ import annotations
+
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 import numpy as np
@@ -21,6 +23,10 @@ def to_units(score: float) -> int | None:
 
     Raises:
         ValueError: for an infinity.
+
+    Examples:
+        >>> to_units(0.8051), to_units(float("nan"))
+        (8051, None)
     """
     finite_or_missing(score, "score")
     if np.isnan(score):
@@ -41,6 +47,10 @@ def compare(first: float, second: float, margin: float = 0.005) -> int:
 
     Raises:
         ValueError: for a margin that is negative or not finite, or an infinite score.
+
+    Examples:
+        >>> compare(0.8051, 0.8), compare(0.805, 0.8), compare(0.7, 0.8), compare(float("nan"), 0)
+        (1, 0, -1, -1)
     """
     _check(margin)
     a, b = to_units(first), to_units(second)
@@ -63,6 +73,11 @@ def win_tie_loss(scores: pd.DataFrame, margin: float = 0.005) -> pd.DataFrame:
 
     Raises:
         ValueError: for a margin that is negative or not finite, or an infinite score.
+
+    Examples:
+        >>> scores = pd.DataFrame({"a": [0.9, 0.8], "b": [0.8, 0.8], "c": [0.7, 0.9]})
+        >>> win_tie_loss(scores).to_numpy().tolist()
+        [['a', 2, 1, 1, 5, 1], ['b', 1, 1, 2, 3, 3], ['c', 2, 0, 2, 4, 2]]
     """
     _check(margin)
     units = [[to_units(float(score)) for score in scores[name]] for name in scores.columns]

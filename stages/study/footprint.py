@@ -33,12 +33,12 @@ BESIDE = (
     "stages.protocol",
     "stages.recipes",
     "stages.study.footprint",
-    "stages.catalogue.bounds",
-    "stages.catalogue.diversity",
-    "stages.catalogue.hybrid",
+    "stages.catalogue.strategy",
+    "stages.catalogue.compose",
+    "stages.catalogue.table",
+    "stages.catalogue.kinds",
     "stages.catalogue.hybrids",
     "stages.catalogue.listing",
-    "stages.catalogue.uncertainty",
 )
 NAMES_CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(:[A-Za-z_]\w*)?")
 

@@ -58,8 +58,11 @@ class Split(Section):
 
 
 class Model(Section):
-    """The network. ``dropout`` is the rate of the layer before the classifier (0: no layer); of
-    ``nin`` and ``nin_10``, of the layer after each convolution of the body."""
+    """The network.
+
+    ``dropout`` is the rate of the layer before the classifier (0: no layer); of ``nin`` and
+    ``nin_10``, of the layer after each convolution of the body.
+    """
 
     name: Literal["small_cnn", "lenet", "resnet18", "nin", "nin_10"]
     dropout: Rate = 0.0

@@ -156,21 +156,11 @@ def test_a_damaged_manifest_is_one_line(study_copy, text):
 
 @pytest.mark.parametrize("kept", [0, 1, 10, 100])
 def test_a_truncated_carry_is_one_line(tmp_path, kept):
-    carry.write(tmp_path, {"weights": np.arange(100)})
+    carry.write(tmp_path, {"learner": {"weights": np.arange(100)}})
     path = tmp_path / "carry.npz"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError, match=r"carry\.npz: damaged"):
         carry.read(tmp_path)
-
-
-def test_a_carry_comes_back(tmp_path):
-    given = {"weights": np.arange(6.0).reshape(2, 3), "step": np.array(4)}
-    carry.write(tmp_path, given)
-    back = carry.read(tmp_path)
-    assert back.keys() == given.keys()
-    assert all((back[name] == given[name]).all() for name in given)
-    carry.write(tmp_path, {})
-    assert carry.read(tmp_path) == {}
 
 
 def test_a_missing_carry_is_one_line(tmp_path):
@@ -195,10 +185,9 @@ def test_a_balanced_draw_takes_the_classes_in_turn(size, seed):
 
 
 @given(st.integers(0, 100), st.integers(0, 1000))
-def test_a_uniform_draw_ignores_labels(size, seed):
-    rows = draw_uniform(np.arange(100), LABELS, size, np.random.default_rng(seed))
-    others = draw_uniform(np.arange(100), LABELS[::-1], size, np.random.default_rng(seed))
-    assert len(set(rows.tolist())) == size and (rows == others).all()
+def test_a_uniform_draw_takes_different_rows(size, seed):
+    rows = draw_uniform(np.arange(100), size, np.random.default_rng(seed))
+    assert len(set(rows.tolist())) == size and set(rows.tolist()) <= set(range(100))
 
 
 def test_a_remainder_of_a_balanced_draw_favours_no_class():

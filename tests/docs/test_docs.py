@@ -1,5 +1,7 @@
 """What the documents say of the code is what the code says."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from stages.catalogue import STRATEGIES, Strategy, listing

@@ -16,8 +16,8 @@ from stages.geometry import axes, correct
 DIGEST = """
 import hashlib
 import numpy as np
-from stages.geometry import axes, correct
-from stages.selectors import albl
+from stages.geometry import axes, bandit as exp4, correct
+from stages.strategies import albl
 total = hashlib.sha256()
 for size in (1, 2, 7, 40, 128):
     x = np.maximum(np.random.default_rng(size).random((1500, size)) - 0.4, 0)
@@ -29,14 +29,14 @@ total.update(np.array([correct.exp(-x) for x in numbers]).tobytes())
 total.update(np.array([correct.log(x) for x in numbers]).tobytes())
 total.update(correct.sums(numbers.reshape(40, 50)).tobytes())
 rng = np.random.default_rng(1)
-bandit = albl.Bandit.fresh(7, 500)
+bandit = exp4.Bandit.fresh(7, 500)
 for n in range(20):
     advised = [rng.permutation(500)[:40] for _ in range(7)]
     chosen = albl.follow_advice(albl.Advised(advised, bandit, np.arange(500), 800, {}), 40, rng)
-    bandit = albl.Bandit.of(chosen.carry)
-    gained = albl.reward(bandit, rng.random(len(bandit.rows)) < 0.7, 800)
-    weights = albl.updated(bandit, gained, 800, 0.1)
-    bandit = albl.Bandit.of(bandit.arrays() | {"albl_log_weights": weights})
+    bandit = exp4.Bandit.of(chosen.carry)
+    gained = exp4.reward(bandit, rng.random(len(bandit.rows)) < 0.7, 800)
+    weights = exp4.updated(bandit, gained, 800, 0.1)
+    bandit = exp4.Bandit.of(bandit.arrays() | {"log_weights": weights})
     for value in bandit.arrays().values():
         total.update(value.tobytes())
 print(total.hexdigest())

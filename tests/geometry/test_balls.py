@@ -11,7 +11,7 @@ from stages.geometry import balls as module
 from stages.geometry.balls import held, reaches, slack, strangers
 from stages.geometry.distances import Points, squared
 from stages.geometry.grid import unit_rows
-from stages.selectors import probcover
+from stages.strategies import probcover
 
 
 def rng(seed: int = 0) -> np.random.Generator:

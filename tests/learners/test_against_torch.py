@@ -31,7 +31,7 @@ from stages.machine.files import write_array, write_json
 from stages.models import state
 from stages.models.batches import Batches
 from stages.models.compute import configure
-from stages.rounds.context import Problem
+from stages.rounds.context import Round
 from stages.rounds.evaluation import evaluate
 from stages.split import split
 from stages.study import ledger, settings
@@ -93,22 +93,22 @@ def task(recipe: plain.Recipe, **changes: Any) -> dict[str, Any]:
 
 def problem(
     recipe: plain.Recipe, rows: np.ndarray, how: str = "portable", seed: int = 3, n: int = 2
-) -> Problem:
+) -> Round:
     """Training on some rows, as a round would be given it."""
     given, compute = data(recipe.model), configure(how, "cpu", 1)
     scaled = given.images.astype(np.float64) / 255
     mean, std = scaled.mean((0, 2, 3)).tolist(), scaled.std((0, 2, 3)).tolist()
-    return Problem(
-        Batches(given.images, mean, std, compute),
-        rows,
-        given.labels[rows],
-        np.setdiff1d(np.arange(len(given.images)), rows),
-        CLASSES,
-        SHAPES[recipe.model],
-        Task(**task(recipe)),
-        seed,
-        n,
-        compute,
+    return Round(
+        batches=Batches(given.images, mean, std, compute),
+        labeled=rows,
+        labels=given.labels[rows],
+        unlabeled=np.setdiff1d(np.arange(len(given.images)), rows),
+        classes=CLASSES,
+        shape=SHAPES[recipe.model],
+        task=Task(**task(recipe)),
+        seed=seed,
+        n=n,
+        compute=compute,
     )
 
 
@@ -193,7 +193,7 @@ def test_other_networks_train_as_plain_loops(model):
     images = Batches(
         given.test_images, *(list(x((0, 2, 3))) for x in (scaled.mean, scaled.std)), compute
     )
-    record = evaluate(learned.network, images, given.test_labels, CLASSES, compute)
+    record = evaluate(learned.network, images, given.test_labels, CLASSES)
     assert_recorded(record, wanted, model, given.normal(given.test_images), given.test_labels)
 
 
@@ -208,7 +208,7 @@ def test_every_precision_is_near_the_plain_loop(how, monkeypatch):
 def test_members_of_a_committee_have_streams_of_their_own():
     recipe = plain.Recipe(augmentation="crop", dropout=0.3)
     learned = committee.train(problem(recipe, ROWS), members=2)
-    for part, network in enumerate((learned.network, *learned.members)):
+    for part, network in enumerate((learned.network, *learned.parts["members"])):
         wanted = plain.trained(data(), ROWS, CLASSES, recipe, 3, 2, part)
         assert_equal(state(network), wanted)
 

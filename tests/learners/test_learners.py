@@ -9,15 +9,16 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from stages.learners.supervised import batches_of, fit, fresh, train
+from stages.learners.fit import fit, fresh
+from stages.learners.supervised import train
 from stages.machine.errors import UserError
 from stages.models import state
-from stages.models.augmentation import augment
-from stages.models.batches import Batches
+from stages.models.augmentation import Augmentation
+from stages.models.batches import Batches, batches_of
 from stages.models.compute import configure
-from stages.models.optimizers import OPTIMIZERS, learning_rate
+from stages.models.optimizers import SGD, Adam, Steps
 from stages.rounds import evaluation
-from stages.rounds.context import Problem
+from stages.rounds.context import Round
 from stages.study.settings import Task
 
 
@@ -37,7 +38,7 @@ def task(**changes) -> Task:
 
 def problem(
     rows: int = 20, how: str = "portable", seed: int = 0, round_n: int = 0, **changes
-) -> Problem:
+) -> Round:
     """Images whose left or right half is bright, and which half it is."""
     compute = configure(how, "cpu", 1)
     rng = np.random.default_rng(0)
@@ -46,17 +47,17 @@ def problem(
     for image, label in zip(images, labels, strict=True):
         image[0, :, 4 * label : 4 * label + 4] += 150
     batches = Batches(images, [0.4], [0.3], compute)
-    return Problem(
-        batches,
-        np.arange(rows),
-        labels[:rows],
-        np.arange(rows, 60),
-        2,
-        (1, 8, 8),
-        task(**changes),
-        seed,
-        round_n,
-        compute,
+    return Round(
+        batches=batches,
+        labeled=np.arange(rows),
+        labels=labels[:rows],
+        unlabeled=np.arange(rows, 60),
+        classes=2,
+        shape=(1, 8, 8),
+        task=task(**changes),
+        seed=seed,
+        n=round_n,
+        compute=compute,
     )
 
 
@@ -69,6 +70,8 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 
 # optimisers
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,8 @@ def test_an_optimiser_walks_where_torchs_does(settings, reference):
     rng = np.random.default_rng(0)
     begin = [torch.from_numpy(rng.normal(size=shape)) for shape in [(3, 4), (5,)]]
     mine, theirs = [p.clone() for p in begin], [p.clone().requires_grad_() for p in begin]
-    own = OPTIMIZERS[settings["optimizer"]](mine, task(learning_rate=0.1, **settings))
+    values = {key: value for key, value in settings.items() if key != "optimizer"}
+    own = OPTIMIZERS[settings["optimizer"]](mine, **values)
     other = reference(theirs)
     for step in range(25):
         gradients = [torch.from_numpy(rng.normal(size=p.shape)) for p in begin]
@@ -120,15 +124,15 @@ def test_an_optimiser_walks_where_torchs_does(settings, reference):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimiser_leaves_gradients_alone(name):
     parameter, gradient = torch.ones(3), torch.full((3,), 2.0)
-    own = OPTIMIZERS[name]([parameter], task(optimizer=name, weight_decay=0.1))
+    own = OPTIMIZERS[name]([parameter], weight_decay=0.1)
     own.step([gradient], 0.1)
     own.step([gradient], 0.1)
     assert gradient.tolist() == [2, 2, 2]
 
 
 def test_milestones():
-    protocol = task(learning_rate=1.0, milestones=[2, 4], decay=0.1)
-    rates = [learning_rate(protocol, epoch) for epoch in range(6)]
+    schedule = Steps(1.0, (2, 4), 0.1)
+    rates = [schedule(epoch) for epoch in range(6)]
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01], rel=1e-12)
 
 
@@ -221,7 +225,7 @@ def test_a_round_starts_afresh_whatever_was_trained_before():
 
 def test_the_pool_plays_no_part_in_training():
     given = problem()
-    other = dataclasses.replace(given, pool=given.pool[:3])
+    other = dataclasses.replace(given, unlabeled=given.unlabeled[:3])
     assert same(weights(train(given)), weights(train(other)))
 
 
@@ -233,10 +237,7 @@ def test_training_learns(how, optimizer):
     )
     learned = train(given)
     labels = np.arange(60) % 2
-    assert (
-        evaluation.evaluate(learned.network, given.batches, labels, 2, given.compute)["accuracy"]
-        > 0.95
-    )
+    assert evaluation.evaluate(learned.network, given.batches, labels, 2)["accuracy"] > 0.95
 
 
 @pytest.mark.parametrize("how", ["portable", "machine"])
@@ -248,15 +249,14 @@ def test_training_that_diverged_is_one_line(how):
 
 
 def test_a_single_weight_that_is_not_finite_is_training_that_diverged(monkeypatch):
-    adam = OPTIMIZERS["adam"]
-    step = adam.step
+    step = Adam.step
 
     def overflow(self, gradients, rate):
         step(self, gradients, rate)
         with torch.no_grad():
             self.parameters[-1][-1] = torch.inf
 
-    monkeypatch.setattr(adam, "step", overflow)
+    monkeypatch.setattr(Adam, "step", overflow)
     with pytest.raises(UserError, match="training diverged in round 0 of seed 0"):
         train(problem(rows=8, batch_size=8, epochs=1))
 
@@ -295,7 +295,7 @@ def crops_of(image: torch.Tensor, padding: int, flip: bool) -> dict[bytes, tuple
 @pytest.mark.parametrize("padding", [1, 3])
 def test_every_output_is_a_crop_of_its_own_padded_image(kind, flip, padding):
     images = pictures()
-    outputs = augment(images, task(augmentation=kind, padding=padding), np.random.default_rng(0))
+    outputs = Augmentation(kind, padding)(images, np.random.default_rng(0))
     assert outputs.shape == images.shape and outputs.dtype == torch.uint8
     draws = [
         crops_of(image, padding, flip)[output.numpy().tobytes()]
@@ -307,7 +307,7 @@ def test_every_output_is_a_crop_of_its_own_padded_image(kind, flip, padding):
 
 def test_draws_cover_every_place_and_both_sides_evenly():
     images = pictures(1)[:1].expand(3000, -1, -1, -1)
-    outputs = augment(images, task(augmentation="crop_flip", padding=1), np.random.default_rng(0))
+    outputs = Augmentation("crop_flip", 1)(images, np.random.default_rng(0))
     allowed = crops_of(images[0], 1, True)
     draws = [allowed[output.numpy().tobytes()] for output in outputs]
     counts = np.unique(
@@ -319,13 +319,13 @@ def test_draws_cover_every_place_and_both_sides_evenly():
 
 def test_without_augmentation_images_stay():
     images = pictures()
-    assert augment(images, task(), np.random.default_rng(0)) is images
+    assert Augmentation()(images, np.random.default_rng(0)) is images
 
 
 def test_augmentation_leaves_its_input_alone():
     images = pictures()
     before = images.clone()
-    augment(images, task(augmentation="crop_flip"), np.random.default_rng(0))
+    Augmentation("crop_flip")(images, np.random.default_rng(0))
     assert torch.equal(before, images)
 
 

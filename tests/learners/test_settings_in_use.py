@@ -11,8 +11,9 @@ import torch
 from study import grow, tree, write_params
 from test_learners import problem, same, task, weights
 
-from stages.learners import supervised
-from stages.learners.supervised import fresh, train
+from stages.learners import fit as loop
+from stages.learners.fit import fresh
+from stages.learners.supervised import train
 from stages.machine.randomness import Purpose
 from stages.models import batches, optimizers, state
 from stages.models.batches import Batches
@@ -107,14 +108,14 @@ def test_every_step_of_an_epoch_has_the_epochs_rate(monkeypatch, milestones, pas
 def seen_in_training(monkeypatch, given) -> list[torch.Tensor]:
     """The batches that the network is shown while it trains."""
     shown = []
-    original = supervised.logits_in_training
+    original = loop.logits_in_training
 
     def noted(network, images, masks):
         assert network.training
         shown.append(images.clone())
         return original(network, images, masks)
 
-    monkeypatch.setattr(supervised, "logits_in_training", noted)
+    monkeypatch.setattr(loop, "logits_in_training", noted)
     train(given)
     return shown
 
@@ -135,14 +136,14 @@ def test_training_shows_moved_and_mirrored_images_and_evaluation_does_not(monkey
 
 def test_a_network_that_was_evaluated_goes_on_training_in_training_mode(monkeypatch):
     given, modes = problem(epochs=1), []
-    original = supervised.logits_in_training
+    original = loop.logits_in_training
 
     def noted(network, images, masks):
         modes.append(network.training)
         return original(network, images, masks)
 
-    monkeypatch.setattr(supervised, "logits_in_training", noted)
-    supervised.fit(fresh(given).eval(), given)
+    monkeypatch.setattr(loop, "logits_in_training", noted)
+    loop.fit(fresh(given).eval(), given)
     assert modes == [True] * 3
 
 
@@ -160,7 +161,9 @@ def test_dropout_is_drawn_while_training_and_never_after(monkeypatch):
     learned = train(given)
     assert len(drawn) == 10 and np.mean(drawn) == pytest.approx(0.25, abs=0.03)
     one = batches.classify(
-        learned.network, batches.embed(learned.network, given.batches, given.pool), given.compute
+        learned.network,
+        batches.embed(learned.network, given.batches, given.unlabeled),
+        given.compute,
     )
     assert len(drawn) == 10 and np.isfinite(one).all()
 
@@ -171,9 +174,9 @@ def test_an_image_scores_the_same_whatever_comes_with_it(model):
     shape = {"name": model, "dropout": 0.4} | ({"stem": "7x7"} if model == "resnet18" else {})
     given = problem(rows=16, how="machine", epochs=1, model=shape)
     network = train(given).network
-    alone = [batches.embed(network, given.batches, given.pool[at : at + 1]) for at in range(3)]
+    alone = [batches.embed(network, given.batches, given.unlabeled[at : at + 1]) for at in range(3)]
     network.train()
-    together = batches.embed(network, given.batches, given.pool)
+    together = batches.embed(network, given.batches, given.unlabeled)
     np.testing.assert_allclose(together[:3], np.concatenate(alone), rtol=1e-4, atol=1e-5)
     assert not network.training
 

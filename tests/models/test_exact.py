@@ -250,7 +250,7 @@ TRAIN = """
 import hashlib, sys
 import numpy as np
 from stages.models.compute import configure
-from stages.rounds.context import Problem
+from stages.rounds.context import Round
 from stages.learners.supervised import train
 from stages.models import state
 from stages.models.batches import Batches, classify, embed
@@ -268,8 +268,9 @@ compute = configure(reproducible, "cpu", int(threads))
 images = rng.integers(0, 256, (rows, *shape)).astype(np.uint8)
 batches = Batches(images, [0.5] * shape[0], [0.3] * shape[0], compute)
 labels = rng.integers(0, 4, rows)
-learned = train(Problem(batches, np.arange(rows), labels, np.empty(0, np.int64), 4, shape, task, 0,
-                        0, compute))
+learned = train(Round(batches=batches, labeled=np.arange(rows), labels=labels,
+                      unlabeled=np.empty(0, np.int64), classes=4, shape=shape, task=task, seed=0,
+                      n=0, compute=compute))
 total = hashlib.sha256()
 for name, value in state(learned.network).items():
     total.update(name.encode() + np.ascontiguousarray(value).tobytes())

@@ -1,5 +1,7 @@
 """Two studies side by side: folders, commits, DVC experiments."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import subprocess

@@ -1,5 +1,7 @@
 """Tables as shown: rounding, marks, and LaTeX that compiles."""
 
+from __future__ import annotations
+
 import shutil
 import subprocess
 

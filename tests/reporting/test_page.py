@@ -1,5 +1,7 @@
 """The page in a real headless browser, and what can be said of it without one."""
 
+from __future__ import annotations
+
 import base64
 import io
 import json

@@ -1,5 +1,7 @@
 """The published numbers, and what the statistics make of them."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,5 +1,7 @@
 """Overlaps, comparisons of two studies and published tables, recomputed by other code."""
 
+from __future__ import annotations
+
 import itertools
 import re
 from types import SimpleNamespace

@@ -1,5 +1,7 @@
 """What a reader sees, in every format, against the numbers in the CSV files and the study's."""
 
+from __future__ import annotations
+
 import html as html_module
 import itertools
 import json

@@ -1,5 +1,7 @@
 """Every column of every table of a report, recomputed from the study's numbers by other code."""
 
+from __future__ import annotations
+
 import itertools
 import json
 import math

@@ -1,5 +1,7 @@
 """The report stage end to end on synthetic results."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json

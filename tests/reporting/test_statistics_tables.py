@@ -1,5 +1,7 @@
 """The tables of measures and tests, built from result rows in memory."""
 
+from __future__ import annotations
+
 import json
 from types import SimpleNamespace
 

@@ -1,5 +1,7 @@
 """Statistics against hand-computed, published and independently computed values."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np

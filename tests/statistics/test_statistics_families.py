@@ -1,5 +1,7 @@
 """Tests, ranks, effects and resampling against scipy, pingouin, statsmodels and scikit-posthocs."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 import pingouin

@@ -1,5 +1,7 @@
 """Power at few degrees of freedom, and that nothing that is not finite passes in silence."""
 
+from __future__ import annotations
+
 import mpmath
 import numpy as np
 import pandas as pd

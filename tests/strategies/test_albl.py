@@ -9,26 +9,20 @@ import sys
 
 import numpy as np
 import pytest
+from pools import pool_of
 from study import grow, tree, write_params
 
+from stages.catalogue import STRATEGIES
+from stages.geometry.bandit import Bandit, least_share, reward, shares_of, updated
 from stages.machine.errors import UserError
-from stages.machine.randomness import generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
-from stages.rounds.pool import Pool
-from stages.scorers.albl import consult
-from stages.scorers.uncertainty import entropy_of
-from stages.selectors.albl import (
-    Advised,
-    Bandit,
-    follow_advice,
-    least_share,
-    reward,
-    shares_of,
-    updated,
-)
-from stages.selectors.top import top
+from stages.rounds.context import Pool
+from stages.rounds.selection import score
+from stages.strategies.albl import Advised, advice, consult, follow_advice
+from stages.strategies.top import top
+from stages.strategies.uncertainty import entropy_of
 from stages.study import carry, ledger, settings
 from stages.study.layout import Layout
 from stages.study.settings import Model
@@ -101,7 +95,7 @@ def test_queries_have_the_probabilities_that_are_recorded():
     shares = shares_of(np.zeros(2), 8)
     wanted = shares[0] / 6 + shares[1] * np.array([0, 0.5, 0, 0.5, 0, 0])
     np.testing.assert_allclose(counts / 4000, wanted, atol=0.02)
-    assert seen["albl_chances"][0] == pytest.approx(wanted[seen["albl_rows"][0] // 10])
+    assert seen["chances"][0] == pytest.approx(wanted[seen["rows"][0] // 10])
 
 
 def test_the_second_query_is_among_what_is_left():
@@ -111,9 +105,9 @@ def test_the_second_query_is_among_what_is_left():
         assert first != second
         left = 2 - (first in (1, 3))
         wanted = [1 / 5, (second in (1, 3)) / left]
-        assert chosen.carry["albl_advice"][1].tolist() == pytest.approx(wanted)
-        shares = chosen.carry["albl_shares"]
-        assert chosen.carry["albl_chances"][1] == pytest.approx(shares @ wanted)
+        assert chosen.carry["advice"][1].tolist() == pytest.approx(wanted)
+        shares = chosen.carry["shares"]
+        assert chosen.carry["chances"][1] == pytest.approx(shares @ wanted)
 
 
 @pytest.mark.parametrize("b", [1, 5, 6])
@@ -131,8 +125,10 @@ def test_more_than_there_is_is_refused():
 
 
 def test_the_state_survives_the_carry(tmp_path):
-    carry.write(tmp_path, bandit().arrays() | {"kcenter/x": np.arange(3)})
-    back = Bandit.of(carry.read(tmp_path))
+    carry.write(tmp_path, {"selector": bandit().arrays() | {"kcenter/x": np.arange(3)}})
+    found = carry.read(tmp_path)["selector"]
+    assert found["kcenter/x"].tolist() == [0, 1, 2]
+    back = Bandit.of(found)
     for name, value in vars(bandit()).items():
         assert (np.asarray(getattr(back, name)) == np.asarray(value)).all()
 
@@ -158,8 +154,8 @@ def chain(prepared_study, tmp_path_factory):
     return root
 
 
-def state(root, n: int) -> dict[str, np.ndarray]:
-    return carry.read(Layout(root).artifacts("digits", "albl", 0, n))
+def state(root, n: int, role: str = "selector") -> dict[str, np.ndarray]:
+    return carry.read(Layout(root).artifacts("digits", "albl", 0, n))[role]
 
 
 def test_the_state_grows_with_the_chain(chain):
@@ -167,14 +163,14 @@ def test_the_state_grows_with_the_chain(chain):
     assert len(queried) == 18
     for n in (1, 2, 3):
         found = state(chain, n)
-        assert found["albl_rows"].tolist() == queried[: 6 * n].tolist()
-        assert found["albl_advice"].shape == (6, 3)
-        chances = found["albl_chances"]
+        assert found["rows"].tolist() == queried[: 6 * n].tolist()
+        assert found["advice"].shape == (6, 3)
+        chances = found["chances"]
         assert (chances > 0).all() and (chances <= 1).all()
-        np.testing.assert_allclose(chances[-6:], found["albl_advice"] @ found["albl_shares"])
-        assert found["mcadl/mcadl_accuracies"].shape == (10,)
-        assert found["albl_total"] == state(chain, 1)["albl_total"]
-    assert state(chain, 1)["albl_log_weights"].tolist() == [0, 0, 0]
+        np.testing.assert_allclose(chances[-6:], found["advice"] @ found["shares"])
+        assert state(chain, n, "scorer")["mcadl/accuracies"].shape == (10,)
+        assert found["total"] == state(chain, 1)["total"]
+    assert state(chain, 1)["log_weights"].tolist() == [0, 0, 0]
 
 
 def test_weights_follow_from_the_rewards_of_the_chain(chain):
@@ -182,26 +178,34 @@ def test_weights_follow_from_the_rewards_of_the_chain(chain):
     from stages.datasets.prepared import Prepared
     from stages.models import build, restore
     from stages.models.batches import classify, embed
-    from stages.round import Run, check_identity, make_problem
+    from stages.rounds.opening import check_identity, open_round, training_images
 
     layout = Layout(chain)
     study = settings.load(chain / "params.yaml")
-    run = Run(study, layout, "digits", "albl", 0)
     walked = ledger.walk(layout.link("digits", "albl", 0, 1))
     data = Prepared(layout.data("digits"))
-    check_identity(walked, data)
-    problem = make_problem(run, data, walked, 1)
-    network = build(problem.task.model, problem.shape, problem.classes)
-    network = problem.compute.place(network)
+    check_identity(walked.initial.header, walked.initial.path, data)
+    opened = open_round(
+        study,
+        "digits",
+        0,
+        1,
+        data=data,
+        batches=training_images(study, data),
+        labeled=walked.labeled,
+        validation=walked.validation.indices,
+    )
+    network = build(opened.task.model, opened.shape, opened.classes)
+    network = opened.compute.place(network)
     with np.load(layout.artifacts("digits", "albl", 0, 2) / "model.npz") as weights:
         restore(network, dict(weights))
     before = Bandit.of(state(chain, 1))
     labels = np.load(layout.data("digits") / "train_labels.npy")[before.rows]
-    logits = classify(network, embed(network, problem.batches, before.rows), problem.compute)
+    logits = classify(network, embed(network, opened.batches, before.rows), opened.compute)
     gained = (logits.argmax(1) == labels) / before.chances
     gained = gained.sum() / (before.total * 18)
     wanted = updated(before, gained, 18, 0.1)
-    np.testing.assert_allclose(state(chain, 2)["albl_log_weights"], wanted, rtol=1e-12)
+    np.testing.assert_allclose(state(chain, 2)["log_weights"], wanted, rtol=1e-12)
 
 
 # its settings
@@ -226,8 +230,8 @@ def test_what_cannot_be_consulted_is_named(tmp_path, over, message):
 
 
 def test_another_learner_cannot_be_consulted(tmp_path, monkeypatch):
-    own = "from stages.catalogue import TOP, Strategy\n"
-    own += 'mine = Strategy("other:train", "other:score", TOP, "me", "hybrid", "N")\n'
+    own = "from stages.catalogue import Strategy\n"
+    own += 'mine = Strategy(learner="other:train", scorer="other:score", family="hybrid")\n'
     (tmp_path / "other_learner.py").write_text(own)
     monkeypatch.syspath_prepend(tmp_path)
     given = {"albl": {"over": ["random", "other_learner:mine"]}}
@@ -250,9 +254,9 @@ def test_strategies_that_sample_dropout_need_a_dropout_layer(tmp_path):
 # what is consulted keeps its own settings
 
 FEW = """
-from stages.catalogue import SUPERVISED, TOP, Strategy
-few = Strategy(SUPERVISED, "stages.scorers.uncertainty:entropy", TOP, "me", "hybrid", "N",
-               {"candidates": %d})
+from stages.catalogue import Strategy
+few = Strategy(scorer="stages.strategies.uncertainty:entropy", source="me", family="hybrid",
+               cost="N", candidates=%d)
 """
 
 
@@ -271,16 +275,14 @@ def a_pool(rows: int = 50) -> Pool:
     initialise(network, rng())
     compute = configure("portable", "cpu", 1)
     images = rng(1).integers(0, 256, (rows + 8, 1, 8, 8)).astype(np.uint8)
-    return Pool(
+    return pool_of(
         compute.place(network),
         Batches(images, [0.5], [0.3], compute),
         np.arange(8, rows + 8),
         np.arange(8),
-        lambda purpose: generator(0, purpose, 0),
         np.arange(8) % 4,
         4,
-        5,
-        0,
+        query_size=5,
     )
 
 
@@ -313,24 +315,47 @@ def test_candidates_of_a_consulted_strategy_must_hold_a_query(few, tmp_path):
 
 def test_queries_follow_the_weights_that_were_learned():
     """A strategy that weighs next to nothing is followed as seldom as it must be."""
-    learned = Bandit.of(Bandit.fresh(2, 6).arrays() | {"albl_log_weights": np.array([-20.0, 0.0])})
+    learned = Bandit.of(Bandit.fresh(2, 6).arrays() | {"log_weights": np.array([-20.0, 0.0])})
     counts = np.zeros(6)
     for seed in range(1500):
         chosen = follow_advice(advised(bandit=learned, horizon=5000), 1, rng(seed))
         counts[chosen.positions[0]] += 1
     shares = shares_of(np.array([-20.0, 0.0]), 5000)
     assert shares[0] < 0.01
-    np.testing.assert_allclose(chosen.carry["albl_shares"], shares)
+    np.testing.assert_allclose(chosen.carry["shares"], shares)
     assert counts[[1, 3]].sum() > 0.97 * counts.sum()
 
 
 def test_a_consulted_strategy_finds_what_it_handed_on():
     pool = a_pool()
     clusters = rng(9).integers(0, 7, 50)
-    own = {"cluster_margin_rows": pool.rows, "cluster_margin_clusters": clusters}
-    pool.carry = {f"cluster_margin/{key}": value for key, value in own.items()}
+    own = {"rows": pool.candidates, "clusters": clusters}
+    pool.carry = {"selector": {f"cluster_margin/{key}": value for key, value in own.items()}}
     chosen = consult(pool, "cluster_margin", rng(5))
-    assert (chosen.carry["cluster_margin_clusters"] == clusters).all()
-    pool.carry = {f"other/{key}": value for key, value in own.items()}
-    fresh = consult(pool, "cluster_margin", rng(5)).carry["cluster_margin_clusters"]
-    assert len(fresh) != len(clusters) or (fresh != clusters).any()
+    assert (chosen.carry["selector"]["clusters"] == clusters).all()
+    for other in (
+        {"selector": {f"other/{key}": value for key, value in own.items()}},
+        {"selector": own},
+        {"scorer": {f"cluster_margin/{key}": value for key, value in own.items()}},
+    ):
+        pool.carry = other
+        fresh = consult(pool, "cluster_margin", rng(5)).carry["selector"]["clusters"]
+        assert len(fresh) != len(clusters) or (fresh != clusters).any()
+
+
+def test_each_role_hands_on_for_itself():
+    """What consulted parts hand on is nested by name, under the role of each."""
+    pool = a_pool()
+    over = ["random", "mcadl", "cluster_margin"]
+    scored = advice(pool, over=over)
+    assert set(scored.carry) == {"mcadl/accuracies"}
+    chosen = follow_advice(scored.value, 5, rng())
+    of_others = {"cluster_margin/rows", "cluster_margin/clusters"}
+    assert set(chosen.carry) == of_others | set(Bandit.fresh(3, 50).arrays())
+    told = np.array([0.9, 0.1, 0.2, 0.3])
+    pool.carry = {"scorer": {"mcadl/accuracies": told}}
+    later = a_pool()
+    later.carry = {"scorer": {"accuracies": told}}
+    alone = STRATEGIES["mcadl"]
+    wanted = top(score(later, alone, alone.settings).value, 5, rng(3))
+    assert consult(pool, "mcadl", rng(3)).positions.tolist() == wanted.tolist()

@@ -14,8 +14,7 @@ from stages.machine.randomness import generator
 from stages.models.compute import Compute
 from stages.models.gcn import GCN, Graph
 from stages.models.logistic import logistic, sigmoid
-from stages.scorers import gcn
-from stages.selectors import subset
+from stages.strategies import gcn
 
 CPU = torch.device("cpu")
 EXACT, PLAIN = Compute(CPU, True, False), Compute(CPU, False, False)
@@ -33,7 +32,7 @@ def pool_of(count: int, labeled: int, b: int, compute: Compute = EXACT, seed: in
     """What the scorers read of a pool."""
     kind = np.float64 if compute.exact else np.float32
     return types.SimpleNamespace(
-        rows=np.arange(count),
+        candidates=np.arange(count),
         labeled=np.arange(labeled),
         embeddings=features(count, seed=seed).astype(kind),
         labeled_embeddings=features(labeled, seed=seed + 1).astype(kind),
@@ -100,7 +99,7 @@ def written_out(pool, compute: Compute, epochs: int, weight: float) -> torch.Ten
     matrix = torch.from_numpy(adjacency(rows))
     model = GCN(rows.shape[1], 16, pool.generator(gcn.Purpose.GCN)).double()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=5e-4)
-    x, count = torch.from_numpy(rows), len(pool.rows)
+    x, count = torch.from_numpy(rows), len(pool.candidates)
 
     def chances() -> torch.Tensor:
         hidden = torch.relu(matrix @ x @ model.first.weight.T + model.first.bias)
@@ -157,7 +156,7 @@ def test_a_subset_is_drawn_and_the_rest_left_out():
     scores = gcn.uncertain(pool, subset=20, hidden=8, epochs=2)
     assert (scores > gcn.OUTSIDE).sum() == 20
     features_ = gcn.core(pool, subset=20, hidden=8, epochs=2)
-    picks = subset.kcenter_greedy(features_, 6, rng())
+    picks = gcn.kcenter_greedy(features_, 6, rng())
     assert len(set(picks.tolist())) == 6 and set(picks.tolist()) <= set(features_[0].tolist())
     with pytest.raises(UserError, match="subset is 3, but 4 are to be taken"):
         gcn.core(pool, subset=3)
@@ -186,3 +185,16 @@ def test_one_thread_or_two_give_the_same_bits():
         torch.set_num_threads(before)
     assert (found[0].chances == found[1].chances).all()
     assert (found[0].hidden == found[1].hidden).all()
+
+
+def test_core_goes_by_all_features():
+    """Greedy k-center in full, where 32 principal components would choose otherwise."""
+    own, labeled = rng(1).normal(size=(60, 90)), rng(2).normal(size=(3, 90))
+    nodes = gcn.Nodes(np.arange(60) + 7, own, labeled)
+    nearest, wanted = np.linalg.norm(own[:, None] - labeled, axis=2).min(1), []
+    for _ in range(15):
+        wanted.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, np.linalg.norm(own - own[wanted[-1]], axis=1))
+    assert (gcn.kcenter_greedy(nodes, 15, rng()) - 7).tolist() == wanted
+    reduced = gcn.farthest_first(own, labeled, 15, rng(), pca=32)
+    assert reduced.tolist() != wanted

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from scipy.special import softmax
 from scipy.stats import entropy
+from stages.rounds.pool import Pool
 
 from stages import catalogue
 from stages.machine.randomness import Purpose, generator
@@ -23,7 +24,6 @@ from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.models.discriminator import Training, discriminator_score
-from stages.rounds.pool import Pool
 from stages.rounds.properties import properties
 from stages.scorers import adversarial, gcn
 from stages.study.settings import Model, Task

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import pool_of
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 from study import grow, tree, write_params
 
-from stages.catalogue.hybrid import COMBINATIONS, DIVERSITIES, UNCERTAINTIES
 from stages.geometry.diversity import Standard, minimum_distance, posterior_variance
 from stages.machine.errors import UserError
 from stages.machine.randomness import Purpose, generator
@@ -21,9 +22,15 @@ from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.models.discriminator import Training, discriminator_score, resample
-from stages.rounds.pool import Pool
-from stages.scorers.hybrid import criteria
-from stages.selectors.hybrid import Criteria, choose
+from stages.rounds.context import Pool
+from stages.strategies.hybrid import (
+    COMBINATIONS,
+    DIVERSITIES,
+    UNCERTAINTIES,
+    Criteria,
+    score,
+    select,
+)
 from stages.study import ledger, settings
 from stages.study.layout import Layout
 from stages.study.settings import Model
@@ -38,9 +45,19 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def both(uncertainty: np.ndarray, diversity: np.ndarray, query: int) -> Criteria:
+    return Criteria(uncertainty, diversity, query, "mean")
+
+
 def two(n: int = 40, seed: int = 0, query: int = 3) -> Criteria:
-    values = rng(seed).random((2, n))
-    return Criteria(values[0], values[1], query)
+    return both(*rng(seed).random((2, n)), query)
+
+
+def choose(
+    given: Criteria, b: int, draws: np.random.Generator, combination: str, **settings: float
+) -> np.ndarray:
+    """The choice by another combination of the same criteria."""
+    return select(replace(given, combination=combination), b, draws, **settings)
 
 
 def best(scores: list[float], b: int) -> list[int]:
@@ -100,7 +117,7 @@ def test_a_weight_of_one_or_zero_leaves_one_criterion(kind):
 def test_diversity_counts_less_with_every_query(kind):
     """exp(-beta t) of it: at the first query most, in the end nothing."""
     u = np.linspace(0.1, 0.9, 40)
-    at = [choose(Criteria(u, u[::-1] ** 2, t), B, rng(), kind, beta=0.3) for t in (1, 3, 8, 60)]
+    at = [choose(both(u, u[::-1] ** 2, t), B, rng(), kind, beta=0.3) for t in (1, 3, 8, 60)]
     means = [u[picks].mean() for picks in at]
     assert means == sorted(means) and means[0] < means[-1]
     assert at[-1].tolist() == [39, 38, 37, 36, 35]
@@ -110,7 +127,7 @@ def test_two_stages_negate_values_not_indices():
     """The first stage takes the highest by value wherever they stand, and so does the second."""
     u = np.array([0.0, 0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.6])
     d = np.array([1.0, 0.1, 0.9, 0.3, 0.8, 0.2, 0.7, 0.4])
-    given = Criteria(u, d, 1)
+    given = both(u, d, 1)
     # gamma b = 4: {1, 3, 5, 7} by uncertainty; of these 7 and 3 are the most diverse.
     assert choose(given, 2, rng(), "uncertainty_first", gamma=2).tolist() == [7, 3]
     # {0, 2, 4, 6} by diversity; of these 6 and 4 are the most uncertain.
@@ -142,7 +159,7 @@ def test_the_ends_of_gamma_leave_one_criterion(combination):
 )
 def test_a_choice_is_b_different_candidates(values, combination, weight, gamma):
     u, d, b = values
-    given = Criteria(np.array(u), np.array(d), 1)
+    given = both(np.array(u), np.array(d), 1)
     settings = {"alpha": weight, "beta": weight, "gamma": gamma}
     picks = choose(given, b, rng(), combination, **settings)
     assert len(set(picks.tolist())) == b and set(picks.tolist()) <= set(range(len(u)))
@@ -152,14 +169,14 @@ def test_a_choice_is_b_different_candidates(values, combination, weight, gamma):
 @pytest.mark.parametrize("combination", [*COMBINATIONS, "uncertainty", "diversity"])
 def test_the_order_of_the_candidates_plays_no_part(combination):
     given, order = two(), rng(9).permutation(40)
-    turned = Criteria(given.uncertainty[order], given.diversity[order], given.query)
+    turned = both(given.uncertainty[order], given.diversity[order], given.query)
     chosen, of_turned = (choose(each, B, rng(5), combination) for each in (given, turned))
     assert chosen.tolist() == order[of_turned].tolist()
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_ties_are_broken_by_chance(combination):
-    given = Criteria(np.full(50, 0.5), np.full(50, 0.5), 1)
+    given = both(np.full(50, 0.5), np.full(50, 0.5), 1)
     firsts = {int(choose(given, 1, rng(seed), combination)[0]) for seed in range(20)}
     assert len(firsts) > 8
 
@@ -321,20 +338,19 @@ def test_labeled_rows_are_repeated_evenly(count, wanted):
 # all of it
 
 
-def pool_of(rows: int = N, seed: int = 0, round_n: int = 0) -> Pool:
+def a_pool(rows: int = N, seed: int = 0) -> Pool:
     images = rng(seed).integers(0, 256, (rows + L, 1, 8, 8)).astype(np.uint8)
     network = build(Model(name="small_cnn", dropout=0.5), (1, 8, 8), CLASSES)
     initialise(network, generator(seed, Purpose.INITIALISATION))
-    return Pool(
+    return pool_of(
         COMPUTE.place(network),
         Batches(images, [0.5], [0.25], COMPUTE),
         np.arange(rows),
         np.arange(rows, rows + L),
-        lambda purpose: generator(seed, purpose, round_n),
         rng(seed).integers(0, CLASSES, L),
         CLASSES,
-        B,
-        round_n,
+        query_size=B,
+        seed=seed,
     )
 
 
@@ -344,8 +360,10 @@ FEW = {"passes": 6, "discriminator_epochs": 2, "discriminator_batch_size": 32}
 @pytest.mark.parametrize(("uncertainty", "diversity", "combination"), ALL_54)
 def test_each_of_the_54_chooses(uncertainty, diversity, combination):
     def picks() -> list[int]:
-        found = criteria(pool_of(), uncertainty, diversity, combination, **FEW)
-        return choose(found, B, rng(2), combination).tolist()
+        named = {"uncertainty": uncertainty, "diversity": diversity, "combination": combination}
+        found = score(a_pool(), **named, **FEW)
+        assert found.combination == combination
+        return select(found, B, rng(2)).tolist()
 
     chosen = picks()
     assert len(set(chosen)) == B and set(chosen) <= set(range(N))
@@ -354,13 +372,13 @@ def test_each_of_the_54_chooses(uncertainty, diversity, combination):
 
 @pytest.mark.parametrize("name", UNCERTAINTIES)
 def test_uncertainty_is_the_papers(name):
-    pool, passes = pool_of(), 7
+    pool, passes = a_pool(), 7
     p = pool.dropout_probabilities(passes)
 
     def entropy(chances):
         return -sum(x * math.log(x) for x in chances if x > 0)
 
-    found = criteria(pool, name, "minimum_distance", "uncertainty", passes=passes)
+    found = score(pool, uncertainty=name, combination="uncertainty", passes=passes)
     assert found.diversity is None and len(found.uncertainty) == N
     for i, ours in enumerate(found.uncertainty):
         mean = [sum(p[t, i, c] for t in range(passes)) / passes for c in range(CLASSES)]
@@ -376,8 +394,8 @@ def test_uncertainty_is_the_papers(name):
 
 
 def test_the_space_is_a_choice():
-    pool = pool_of()
-    found = criteria(pool, "bald", "posterior_variance", "diversity", space="embedding")
+    pool = a_pool()
+    found = score(pool, diversity="posterior_variance", combination="diversity", space="embedding")
     expected = posterior_variance(pool.embeddings, pool.labeled_embeddings)
     assert (found.diversity == expected).all()
 

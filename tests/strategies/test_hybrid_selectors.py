@@ -14,8 +14,8 @@ from sklearn.metrics import adjusted_rand_score, pairwise
 from stages.geometry import agglomerative, fisher
 from stages.geometry.distances import Frame
 from stages.machine.errors import UserError
-from stages.selectors import bait, cluster_margin, exploitation
-from stages.selectors import diverse_minibatch as diverse
+from stages.strategies import bait, cluster_margin, exploitation
+from stages.strategies import diverse_minibatch as diverse
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -47,9 +47,13 @@ def run_bait(x: np.ndarray, b: int, seed: np.random.Generator, binary: bool = Fa
 
 
 SELECTORS = {
-    "diverse": lambda x, b, r: diverse.weighted_kmeans((x, of_first_column(x)), b, r, 3.0, 5),
+    "diverse": lambda x, b, r: diverse.weighted_kmeans(
+        diverse.Informative(x, of_first_column(x)), b, r, beta=3.0, iterations=5
+    ),
     "cluster_margin": lambda x, b, r: (
-        cluster_margin.cluster_margin(clustered(x, of_first_column(x)), b, r, 2.0, 4.0, 8).positions
+        cluster_margin.select(
+            clustered(x, of_first_column(x)), b, r, margin_factor=2.0, cluster_size=4.0, part=8
+        ).positions
     ),
     "exploitation": lambda x, b, r: exploitation.exploit_then_explore(
         exploitation.Exploration(x, of_first_column(x), x[:4] + 0.5, 0.6), b, r
@@ -128,7 +132,9 @@ def test_diverse_minibatch_keeps_the_informative_and_takes_one_of_each_cluster()
     far = np.array([[0.0, 0], [100, 0], [0, 100], [100, 100]])
     x = np.concatenate([np.repeat(far, 5, axis=0) + rng().normal(size=(20, 2)), [[50, 50]] * 20])
     informative = np.concatenate([0.9 + 0.01 * rng(1).random(20), np.full(20, 0.1)])
-    picks = diverse.weighted_kmeans((x, informative), 4, rng(2), beta=5.0, iterations=20)
+    picks = diverse.weighted_kmeans(
+        diverse.Informative(x, informative), 4, rng(2), beta=5.0, iterations=20
+    )
     assert sorted((picks // 5).tolist()) == [0, 1, 2, 3]
     for at in picks:
         group = np.arange(20) // 5 == at // 5
@@ -227,25 +233,27 @@ def test_cluster_margin_takes_the_uncertain_and_hands_its_clusters_on():
     x = np.repeat([[0.0], [100.0], [200.0]], [6, 12, 2], axis=0) + rng().random((20, 1))
     certain = np.full(20, 0.9)
     certain[[0, 1, 6, 7, 8, 9]] = 0.1  # two of the first cluster, four of the second
-    first = cluster_margin.cluster_margin(clustered(x, certain), 3, rng(), 2.0, 7.0, 0)
+    first = cluster_margin.select(
+        clustered(x, certain), 3, rng(), margin_factor=2.0, cluster_size=7.0, part=0
+    )
     assert [position // 6 for position in first.positions] == [0, 1, 0]
-    clusters = first.carry["cluster_margin_clusters"]
+    clusters = first.carry["clusters"]
     assert adjusted_rand_score(clusters, np.repeat([0, 1, 2], [6, 12, 2])) == 1
     # In a later round some rows are gone, and clusters are those of the carry whatever else.
-    rows = first.carry["cluster_margin_rows"]
+    rows = first.carry["rows"]
     left = np.array([2, 8, 18, 19])
     later = cluster_margin.ClusteredMargins(np.zeros(4), rows[left], rows, clusters, None)
-    again = cluster_margin.cluster_margin(later, 4, rng())
+    again = cluster_margin.select(later, 4, rng())
     assert sorted(again.positions.tolist()) == [0, 1, 2, 3]
     assert set(again.positions[-1:].tolist()) <= {2, 3}  # the only cluster with two of them
-    assert (again.carry["cluster_margin_clusters"] == clusters).all()
+    assert (again.carry["clusters"] == clusters).all()
 
 
 def test_a_row_without_cluster_is_an_error():
     known = np.array([1, 5])
     scored = cluster_margin.ClusteredMargins(np.zeros(2), np.array([1, 9]), known, known, None)
     with pytest.raises(UserError, match="do not cover the pool"):
-        cluster_margin.cluster_margin(scored, 1, rng())
+        cluster_margin.select(scored, 1, rng())
 
 
 # exploitation and exploration
@@ -270,15 +278,15 @@ def naive_exploitation(x, entropies, labeled, share, b, redundancy):
 def test_exploitation_and_exploration_are_the_naive_ones(share, redundancy):
     x, entropies, labeled = points(60, 8), rng(1).random(60), points(7, 8, 2)
     scored = exploitation.Exploration(x, entropies, labeled, share)
-    picks = exploitation.exploit_then_explore(scored, 20, rng(), redundancy)
+    picks = exploitation.exploit_then_explore(scored, 20, rng(), redundancy=redundancy)
     assert picks.tolist() == naive_exploitation(x, entropies, labeled, share, 20, redundancy)
 
 
 def test_redundancy_keeps_twins_apart():
     x = np.array([[1.0, 0], [1.0, 0.01], [0, 1.0]])
     scored = exploitation.Exploration(x, np.array([1.0, 0.99, 0.5]), x[2:], 1.0)
-    assert exploitation.exploit_then_explore(scored, 2, rng(), 1.0).tolist() == [0, 2]
-    assert exploitation.exploit_then_explore(scored, 2, rng(), 0.0).tolist() == [0, 1]
+    assert exploitation.exploit_then_explore(scored, 2, rng(), redundancy=1.0).tolist() == [0, 2]
+    assert exploitation.exploit_then_explore(scored, 2, rng(), redundancy=0.0).tolist() == [0, 1]
 
 
 # BAIT
@@ -324,7 +332,9 @@ def test_bait_is_the_brute_force(classes, regularisation, oversample):
         chances(9, classes, 2) if classes > 1 else rng(2).random((9, 1)),
     )
     scored = bait.Fisher(3 * points(40, 4), p, 3 * points(9, 4, 3), q)
-    picks = bait.forward_backward(scored, 7, rng(), regularisation, oversample)
+    picks = bait.forward_backward(
+        scored, 7, rng(), regularisation=regularisation, oversample=oversample
+    )
     assert picks.tolist() == naive_bait(scored, 7, regularisation, oversample)
 
 
@@ -359,7 +369,7 @@ def test_bait_holds_as_far_as_it_says(size, classes, labeled, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(np.linalg, "inv", by_elimination)
         wanted = naive_bait(wide, 4, largest / bait.LARGEST * 1.001, 2.0)
-    found = bait.forward_backward(some, 4, rng(), largest / bait.LARGEST * 1.001)
+    found = bait.forward_backward(some, 4, rng(), regularisation=largest / bait.LARGEST * 1.001)
     assert found.tolist() == wanted
 
 
@@ -369,7 +379,7 @@ def test_bait_refuses_what_it_cannot_hold(times, seed):
     some, largest = faint(seed, 6, 3, 2)
     least = largest / bait.LARGEST
     with pytest.raises(UserError, match=f"a regularisation from {least:.3g} to "):
-        bait.forward_backward(some, 4, rng(), least / times)
+        bait.forward_backward(some, 4, rng(), regularisation=least / times)
     enlarged = bait.Fisher(
         some.features * np.sqrt(times),
         some.chances,
@@ -377,9 +387,9 @@ def test_bait_refuses_what_it_cannot_hold(times, seed):
         some.labeled_chances,
     )
     with pytest.raises(UserError, match="times regularisation"):
-        bait.forward_backward(enlarged, 4, rng(), least)
+        bait.forward_backward(enlarged, 4, rng(), regularisation=least)
     with pytest.raises(UserError, match="times regularisation"):
-        bait.forward_backward(some, 4, rng(), largest * 1e61)
+        bait.forward_backward(some, 4, rng(), regularisation=largest * 1e61)
 
 
 def test_information_matrices_are_from_the_definition():
@@ -417,5 +427,6 @@ def test_diverse_minibatch_weighs_by_informativeness():
     """Of points on a line the one nearest to their mean, once each counts as much as it tells."""
     line = np.array([[0.0], [1.0], [2.0], [3.0], [10.0]])  # alike, their mean is 3.2
     for weights, wanted in (([1, 1, 1, 1, 1], 3), ([0.01, 0.01, 0.01, 0.01, 1], 4)):
-        scored = (line, np.array(weights, float))
-        assert diverse.weighted_kmeans(scored, 1, rng(), 10.0, 20).tolist() == [wanted]
+        scored = diverse.Informative(line, np.array(weights, float))
+        picks = diverse.weighted_kmeans(scored, 1, rng(), beta=10.0, iterations=20)
+        assert picks.tolist() == [wanted]

@@ -10,9 +10,10 @@ import torch
 from sklearn.metrics import pairwise
 
 from stages.machine.errors import UserError
-from stages.scorers import mcadl
+from stages.strategies import mcadl
 
 CLASSES = 4
+PIXELS = {"alpha": 0.9, "beta": 0.9, "neighbours": 5, "features": "pixels"}
 
 
 def a_pool(accuracy: float = 1.0, carry: dict | None = None, seed: int = 0, **changes):
@@ -32,7 +33,7 @@ def a_pool(accuracy: float = 1.0, carry: dict | None = None, seed: int = 0, **ch
             raw=lambda rows: torch.from_numpy(images[rows]),
             compute=SimpleNamespace(device=torch.device("cpu")),
         ),
-        "rows": np.arange(12, 32),
+        "candidates": np.arange(12, 32),
         "labeled": np.arange(12),
         "labels": labels,
         "classes": CLASSES,
@@ -65,7 +66,7 @@ def naive(pool, features: np.ndarray, labeled: np.ndarray, weights, share, neigh
 @pytest.mark.parametrize("neighbours", [1, 5, 12, 40])
 def test_scores_are_the_formula(kind, neighbours):
     pool, images = a_pool()
-    found = mcadl.multi_criteria(pool, 0.9, 0.9, neighbours, kind)
+    found = mcadl.score(pool, alpha=0.9, beta=0.9, neighbours=neighbours, features=kind)
     flat = images.reshape(32, -1).astype(float)
     x, labeled = (
         (flat[12:], flat[:12]) if kind == "pixels" else (pool.embeddings, pool.labeled_embeddings)
@@ -73,21 +74,21 @@ def test_scores_are_the_formula(kind, neighbours):
     # Class 2 has no images, so its accuracy is 0: gains decide, alike for the three others.
     weights = [1 / 3, 1 / 3, 0, 1 / 3]
     wanted = naive(pool, x, labeled, weights, 1.0, neighbours)
-    np.testing.assert_allclose(found.scores, wanted, atol=1e-6)
-    assert found.accuracies.tolist() == [1, 1, 0, 1]
+    np.testing.assert_allclose(found.value, wanted, atol=1e-6)
+    assert found.carry["accuracies"].tolist() == [1, 1, 0, 1]
 
 
 def test_blocks_make_no_difference(monkeypatch):
     pool, _ = a_pool()
-    whole = mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels").scores
+    whole = mcadl.score(pool, **PIXELS).value
     monkeypatch.setattr(mcadl, "BLOCK_CELLS", 30)
-    assert (mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels").scores == whole).all()
+    assert (mcadl.score(pool, **PIXELS).value == whole).all()
 
 
 def test_the_carry_holds_the_last_accuracies():
     last = np.array([1.0, 0.5, 0, 0.75])
-    pool, images = a_pool(carry={"mcadl_accuracies": last})
-    found = mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels").scores
+    pool, images = a_pool(carry={"scorer": {"accuracies": last}})
+    found = mcadl.score(pool, **PIXELS).value
     flat = images.reshape(32, -1).astype(float)
     weights = np.array([0, 2, 0, 1]) / 3
     np.testing.assert_allclose(found, naive(pool, flat[12:], flat[:12], weights, 1.0), atol=1e-6)
@@ -97,11 +98,11 @@ def test_model_criteria_gain_weight_with_accuracy():
     """With accuracy 0 the data weigh 0.9, with accuracy 1 only 0.9 / e."""
     for accuracy in (0.5, 1.0):
         pool, images = a_pool(accuracy)
-        found = mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels")
+        found = mcadl.score(pool, **PIXELS)
         flat = images.reshape(32, -1).astype(float)
-        weights = mcadl.class_weights(np.zeros(CLASSES), found.accuracies)
+        weights = mcadl.class_weights(np.zeros(CLASSES), found.carry["accuracies"])
         wanted = naive(pool, flat[12:], flat[:12], weights, accuracy)
-        np.testing.assert_allclose(found.scores, wanted, atol=1e-6)
+        np.testing.assert_allclose(found.value, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +121,14 @@ def test_class_weights_by_hand(last, now, wanted):
 def test_black_images_are_similar_to_nothing():
     pool, images = a_pool()
     images[:] = 0
-    assert np.isfinite(mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels").scores).all()
+    assert np.isfinite(mcadl.score(pool, **PIXELS).value).all()
 
 
 @pytest.mark.parametrize("name", ["alpha", "beta"])
 def test_shares_above_one_are_refused(name):
     pool, _ = a_pool()
     with pytest.raises(UserError, match=f"mcadl: {name} is 1.5; allowed: 0 to 1"):
-        mcadl.multi_criteria(
-            pool, **{"alpha": 0.5, "beta": 0.5, name: 1.5}, neighbours=5, features="pixels"
-        )
+        mcadl.score(pool, **{"alpha": 0.5, "beta": 0.5, name: 1.5}, neighbours=5, features="pixels")
 
 
 @pytest.mark.parametrize(
@@ -150,11 +149,11 @@ def test_the_leading_measure_by_hand(chances, wanted):
 
 def test_the_measure_of_uncertainty_is_a_setting():
     pool, images = a_pool()
-    margin = mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels")
-    leading = mcadl.multi_criteria(pool, 0.9, 0.9, 5, "pixels", "leading")
+    margin = mcadl.score(pool, **PIXELS)
+    leading = mcadl.score(pool, **PIXELS, uncertainty="leading")
     share = 0.9 / np.e
     best = np.sort(pool.probabilities, axis=1)
     change = mcadl.leading_of(pool.probabilities) - (1 - best[:, -1] + best[:, -2])
     wanted = (1 - share) * share * change
-    np.testing.assert_allclose(leading.scores - margin.scores, wanted, atol=1e-12)
+    np.testing.assert_allclose(leading.value - margin.value, wanted, atol=1e-12)
     assert np.abs(wanted).max() > 0.01

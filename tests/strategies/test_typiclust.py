@@ -11,7 +11,7 @@ from stages.geometry.distances import Points, squared
 from stages.geometry.grid import unit_rows
 from stages.geometry.lloyd import kmeans
 from stages.machine.errors import UserError
-from stages.selectors import probcover, typiclust
+from stages.strategies import probcover, typiclust
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -173,7 +173,7 @@ def test_probcover_takes_its_radius_at_the_purity_that_is_given(purity):
     found = {}
     for one in (0.3, 0.7, 0.95, 1.0):
         radius = np.sqrt(probcover.purest_radius(points, labels, one)) / points.frame.scale
-        by_radius = probcover.covering((pool, labeled, 3), 9, rng(4), radius * (1 - 1e-9))
+        by_radius = probcover.covering((pool, labeled, 3), 9, rng(4), delta=radius * (1 - 1e-9))
         found[one] = by_radius.tolist()
     assert len({tuple(picks) for picks in found.values()}) > 2
     picks = probcover.covering((pool, labeled, 3), 9, rng(4), purity=purity)

@@ -24,37 +24,43 @@ ARRAYS = {
 OWN = """
 import numpy as np
 from stages.catalogue import Strategy
+from stages.catalogue.kinds import Share
 from stages.learners import supervised
 from stages.rounds.context import Learned
-from stages.selectors import Selection
+from stages.strategies.handshake import Scored, Selection
 
-given = []
+given, seen = [], []
 
 
-def learn(problem):
-    given.append((problem.round_n, problem.carry))
-    rounds = problem.carry.get("learner", np.empty(0, np.int64))
-    after = np.append(rounds, problem.round_n)
-    return Learned(supervised.train(problem).network, carry={"learner": after})
+def learn(round):
+    given.append((round.n, round.carry))
+    rounds = round.carry.get("learner", {}).get("rounds", np.empty(0, np.int64))
+    after = np.append(rounds, round.n)
+    return Learned(supervised.train(round).network, carry={"rounds": after})
 
 
 def score(pool):
-    return pool.carry.get("selector", np.empty(0)).sum() + np.zeros(len(pool.rows))
+    before = pool.carry.get("scorer", {}).get("calls", np.zeros(1))
+    total = pool.carry.get("selector", {}).get("total", np.empty(0)).sum()
+    return Scored(total + np.zeros(len(pool.candidates)), {"calls": before + 1})
 
 
-def select(scores, b, rng, share):
+def select(scores, b, rng, carry, *, share: Share = 0.1):
+    seen.append(carry)
     picks = rng.permutation(len(scores))[:b]
-    return Selection(picks, {"selector": np.array([scores[0] + share])})
+    return Selection(picks, {"total": np.array([scores[0] + share])})
 
 
 strategy = Strategy("own_carry:learn", "own_carry:score", "own_carry:select", "me", "diversity",
-                    "N", {"share": 0.1}, most={"share": 1}, formula="none")
+                    "N", formula="none")
 """
 
 
 def test_arrays_come_back_as_they_were(tmp_path):
-    carry.write(tmp_path, ARRAYS)
-    found = carry.read(tmp_path)
+    carry.write(tmp_path, {"learner": ARRAYS, "scorer": {}, "selector": {"one": np.ones(1)}})
+    whole = carry.read(tmp_path)
+    assert whole.keys() == {"learner", "selector"} and whole["selector"]["one"].tolist() == [1]
+    found = whole["learner"]
     assert found.keys() == ARRAYS.keys()
     for name, value in ARRAYS.items():
         assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape)
@@ -92,20 +98,22 @@ def study_of(root, share, tuned):
     return settings.load(write_params(root, tree(**changes, task__digits__epochs=1)))
 
 
-def test_a_run_hands_on_what_learner_and_selector_gave(study_copy, own):
+def test_a_run_hands_on_what_each_part_gave_and_every_part_sees_it(study_copy, own):
     grow(study_of(study_copy, 0.1, []), study_copy, "digits", "own", 0)
     assert [n for n, _ in own.given] == [0, 1, 2]
     assert own.given[0][1] == {}
     for n, found in own.given[1:]:
-        assert found["learner"].tolist() == list(range(n))
-        assert found["selector"].tolist() == pytest.approx([0.1 * n], rel=1e-12)
+        assert found["learner"]["rounds"].tolist() == list(range(n))
+        assert found["scorer"]["calls"].tolist() == [n]
+        assert found["selector"]["total"].tolist() == pytest.approx([0.1 * n], rel=1e-12)
+    assert [given for _, given in own.given[:2]] == own.seen  # the last round selects nothing
     last = carry.read(Layout(study_copy).artifacts("digits", "own", 0, "end"))
-    assert last.keys() == {"learner"} and last["learner"].tolist() == [0, 1, 2]
+    assert last.keys() == {"learner"} and last["learner"]["rounds"].tolist() == [0, 1, 2]
 
 
 def test_each_candidate_that_is_tried_has_a_carry_of_its_own(study_copy, own):
     tune(study_of(study_copy, [0.25, 0.5], ["own"]), study_copy, "digits", "own", 0)
     assert own.given[0] == (0, {})
-    found = sorted((n, given["selector"].item()) for n, given in own.given[1:])
+    found = sorted((n, given["selector"]["total"].item()) for n, given in own.given[1:])
     assert found == [(1, 0.25), (1, 0.5), (2, 0.5), (2, 1.0)]
-    assert all(given["learner"].tolist() == list(range(n)) for n, given in own.given[1:])
+    assert all(given["learner"]["rounds"].tolist() == list(range(n)) for n, given in own.given[1:])

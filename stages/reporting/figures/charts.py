@@ -1,5 +1,7 @@
 """The data behind the page's charts, heat maps and rows of images."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import json

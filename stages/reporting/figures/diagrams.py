@@ -1,5 +1,7 @@
 """Heat maps and the critical-difference diagram."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg

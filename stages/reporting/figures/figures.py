@@ -1,5 +1,7 @@
 """Lines against the number of labeled images, the same bytes on every run."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable
 from functools import partial

@@ -1,5 +1,7 @@
 """Which figures a study gets, and what they are drawn from."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor

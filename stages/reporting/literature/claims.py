@@ -1,5 +1,7 @@
 """What the reports on published tables share: verdict words, a list of claims, mean ranks."""
 
+from __future__ import annotations
+
 import pandas as pd
 
 from stages.reporting.read.frames import answer

@@ -1,5 +1,7 @@
 """The statistics of this package on the tables that five studies printed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from stages.machine.errors import UserError, nearest

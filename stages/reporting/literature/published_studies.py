@@ -1,5 +1,7 @@
 """Gashi et al. 2024, Munjal et al. 2022 and the hybrid strategies of Li et al. 2022."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 

@@ -1,5 +1,7 @@
 """The two comparative surveys: Zhan et al. 2022 and Li et al. 2022."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from stages.published import STUDIES, checks, load

@@ -1,5 +1,7 @@
 """Result rows arranged for measures and tests: one value a run, one group a strategy."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How far the sets overlap that strategies chose, from the committed index sets."""
 
+from __future__ import annotations
+
 from itertools import combinations
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Where the numbers come from: settings, seals, pinned versions, and how to cite them."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Reading the result files of a study into one tidy table, checking them on the way."""
 
+from __future__ import annotations
+
 import hashlib
 from numbers import Real
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A study as a folder: given as one, or unpacked from a commit or a DVC experiment."""
 
+from __future__ import annotations
+
 import io
 import subprocess
 import tarfile

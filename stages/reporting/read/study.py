@@ -1,5 +1,7 @@
 """What lies in a study's folder, found from its files alone, without its settings."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 from dataclasses import dataclass, field

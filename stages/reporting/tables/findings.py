@@ -1,5 +1,7 @@
 """What the numbers of a study say, and what they cannot say, in sentences."""
 
+from __future__ import annotations
+
 import pandas as pd
 
 from stages.reporting.tables.tables import ACCURACY, ALL_BUDGETS, AUBC, FULL_ROW, fixed

@@ -1,5 +1,7 @@
 """Tables of measures: improvement, labels needed, classes, groups, calibration, selection."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The measures and tests of a report in words: those that the report has, and no other."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
 
 # Each paragraph with the tables of which it speaks; () for what every report has.

@@ -1,5 +1,7 @@
 """A table as it is shown: rounded cells, merged spreads, the best three marked; for all formats."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 

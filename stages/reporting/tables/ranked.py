@@ -1,5 +1,7 @@
 """Tables of mean ranks, with tasks as blocks and, within a task, with seeds."""
 
+from __future__ import annotations
+
 import pandas as pd
 
 from stages.reporting.read.frames import AUBC, DIFFER, answer, measured

@@ -1,5 +1,7 @@
 """The tables of a report, from tidy result rows to CSV text."""
 
+from __future__ import annotations
+
 from itertools import combinations
 from pathlib import PurePosixPath
 
@@ -264,7 +266,7 @@ def fixed(value: float, decimals: int, missing: str = NOT_AVAILABLE) -> str:
 
 
 def to_csv(table: pd.DataFrame, missing: str = NOT_AVAILABLE) -> str:
-    """A table as CSV text with fixed decimals and \\n line ends.
+    r"""A table as CSV text with fixed decimals and \n line ends.
 
     Args:
         table: any table of `build`.

@@ -1,5 +1,7 @@
 """Tables of tests: assumptions, omnibus tests, pairs, ranks, resampling, planning."""
 
+from __future__ import annotations
+
 from itertools import combinations
 
 import numpy as np

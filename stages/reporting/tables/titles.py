@@ -1,5 +1,7 @@
 """Title and explanation of every table: what it is, which test, what it assumes."""
 
+from __future__ import annotations
+
 TITLES: dict[str, tuple[str, str]] = {
     "curve": (
         "Accuracy at every budget",

@@ -1,5 +1,7 @@
 """Tables of the settings that were chosen on the validation set."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Plain Markdown tables for what is printed on the command line."""
 
+from __future__ import annotations
+
 import pandas as pd
 
 from stages.reporting.tables.tables import NOT_AVAILABLE, fixed

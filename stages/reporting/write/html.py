@@ -1,5 +1,7 @@
 """Pieces of HTML: text, tables and heat maps."""
 
+from __future__ import annotations
+
 import json
 import re
 from html import escape

@@ -1,5 +1,7 @@
 """Tables for a paper: LaTeX with booktabs, the best three of a column marked."""
 
+from __future__ import annotations
+
 import re
 
 from stages.reporting.tables.present import HEX_SHOWN, Cell, Shown, legend
@@ -89,7 +91,7 @@ def _caption(shown: Shown) -> str:
 
 
 def latex(shown: Shown) -> str:
-    """A table as LaTeX, to be read in with \\input.
+    r"""A table as LaTeX, to be read in with \input.
 
     Args:
         shown: as of `present.present`; a first column of tasks becomes headings of groups.

@@ -1,5 +1,7 @@
 """The report as one page of Markdown."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -119,7 +121,8 @@ def _what_was_run(tables: dict, settings, manifests: dict) -> list[str]:
 
 def _summary(tables: dict, task: str) -> str:
     rows = []
-    for row in tables["summary"].query("task == @task").itertuples(index=False):
+    summary = tables["summary"]
+    for row in summary[summary["task"] == task].itertuples(index=False):
         full = row.strategy == FULL_ROW
         rows.append(
             [
@@ -135,7 +138,8 @@ def _summary(tables: dict, task: str) -> str:
 
 
 def _kruskal(tables: dict, task: str) -> list[str]:
-    own = tables["kruskal_wallis"].query("task == @task")
+    own = tables["kruskal_wallis"]
+    own = own[own["task"] == task]
     rows = [
         [
             budget_label(row.measure, row.labeled),
@@ -169,7 +173,8 @@ def _shortened(shown: int, total: int, name: str, what: str) -> list[str]:
 
 
 def _verdicts(tables: dict, task: str, settings) -> list[str]:
-    own = tables["verdicts"].query("task == @task")
+    own = tables["verdicts"]
+    own = own[own["task"] == task]
     if settings.report.baseline not in settings.strategies or own.empty:
         return ["Not available: see *What could not be computed*."]
     chosen = _chosen(own)
@@ -190,7 +195,8 @@ def _verdicts(tables: dict, task: str, settings) -> list[str]:
 
 
 def _games_howell(tables: dict, task: str, settings) -> list[str]:
-    own = tables["games_howell"].query("task == @task and measure == @AUBC")
+    own = tables["games_howell"]
+    own = own[(own["task"] == task) & (own["measure"] == AUBC)]
     if own.empty:
         return ["Not available: see *What could not be computed*."]
     alpha, baseline = settings.report.alpha, settings.report.baseline

@@ -1,5 +1,7 @@
 """Tables as Markdown."""
 
+from __future__ import annotations
+
 import re
 
 from stages.reporting.tables.present import SUPERSCRIPTS, Shown, legend

@@ -1,5 +1,7 @@
 """The report as one HTML file that needs nothing else: no network, no other file."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import re

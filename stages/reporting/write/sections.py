@@ -1,5 +1,7 @@
 """The sections of the page that show numbers: curves, pairs, images, tables."""
 
+from __future__ import annotations
+
 import base64
 from dataclasses import dataclass, field
 from html import escape
@@ -92,6 +94,7 @@ def _chart(number: int, name: str, title: str, what: str, picture: str = "") -> 
 
 
 def curves(material: Material, settings, drawn: list[dict]) -> str:
+    """Accuracy and class balance against labeled images; what is charted is added to ``drawn``."""
     curve, summary = material.tables["curve"], material.tables["summary"]
     static, boxes, more = _static(material), [], []
     for task in settings.tasks:
@@ -160,6 +163,7 @@ def _heat_box(kind: str, task: str, table: str, name: str) -> str:
 
 
 def pairs(material: Material, settings) -> str:
+    """How each pair of strategies differs on each task, and how far they chose alike."""
     alpha, names = settings.report.alpha, list(settings.strategies)
     tests = material.tables["games_howell"]
     tests = tests[tests["measure"] == AUBC]
@@ -200,6 +204,7 @@ def pairs(material: Material, settings) -> str:
 
 
 def first(material: Material, settings) -> str:
+    """The images that each strategy chose first; nothing where none are known."""
     if not material.first:
         return ""
     parts = [
@@ -221,6 +226,7 @@ def first(material: Material, settings) -> str:
 
 
 def tables(material: Material) -> str:
+    """Every table but those that have a place of their own, and what is measured, in words."""
     parts = [
         '<section id="tables"><h2>Tables</h2>\n<p class="tool">A click on the head of a column '
         "sorts by it, a second one turns the order round; n/a stays last.</p>"

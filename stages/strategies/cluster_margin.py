@@ -1,16 +1,34 @@
-"""The least certain candidates, in turn from the clusters of the whole pool, small ones first."""
+"""Cluster-Margin: the least certain candidates, in turn from clusters of the pool, small first."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
-from stages.geometry.agglomerative import average_linkage
+from stages.catalogue.kinds import WHOLE, Factor
+from stages.catalogue.strategy import Strategy
 from stages.machine.errors import UserError
-from stages.selectors import Selection
-from stages.selectors.top import top
+from stages.strategies.handshake import Selection
+from stages.strategies.top import top
+from stages.strategies.uncertainty import margin_of
+
+if TYPE_CHECKING:
+    from stages.rounds.context import Pool
+
+ENTRIES = {
+    "cluster_margin": Strategy(
+        scorer="stages.strategies.cluster_margin:score",
+        selector="stages.strategies.cluster_margin:select",
+        source="Citovsky et al. 2021 (Cluster-Margin); average linkage within parts",
+        family="hybrid",
+        cost="N part D once a run, then N C",
+        formula="of the k_m = margin_factor b of smallest margin p_(1) - p_(2), one of each "
+        "cluster in turn, small clusters first",
+    ),
+}
 
 
 class ClusteredMargins(NamedTuple):
@@ -31,18 +49,38 @@ class ClusteredMargins(NamedTuple):
     features: np.ndarray | None
 
 
-def cluster_margin(
+def score(pool: Pool) -> ClusteredMargins:
+    """Margins of the pool, with the clusters of the first round (Citovsky et al. 2021).
+
+    In the first round all unlabeled rows are embedded, even those that ``candidates`` leaves out:
+    a later round may draw them.
+    """
+    known = pool.carry.get("selector", {})
+    if "rows" in known:
+        margins = margin_of(pool.probabilities)
+        return ClusteredMargins(margins, pool.candidates, known["rows"], known["clusters"], None)
+    from stages.models.batches import embed
+
+    everything = pool.unlabeled
+    whole = len(everything) == len(pool.candidates)
+    features = pool.embeddings if whole else embed(pool.network, pool.batches, everything)
+    margins = margin_of(pool.probabilities)
+    return ClusteredMargins(margins, pool.candidates, everything, None, features)
+
+
+def select(
     scored: ClusteredMargins,
     b: int,
     rng: np.random.Generator,
-    margin_factor: float = 10.0,
-    cluster_size: float = 10.0,
-    part: int = 2000,
+    *,
+    margin_factor: Factor = 10.0,
+    cluster_size: Factor = 10.0,
+    part: Annotated[int, Field(ge=2, le=WHOLE)] | Literal[0] = 2000,
 ) -> Selection:
-    """Citovsky et al. 2021 (Cluster-Margin): the margin_factor b (k_m) candidates with the smallest
-    margin, then round-robin over their clusters (:func:`round_robin`).
+    """Citovsky et al. 2021 (Cluster-Margin): the least certain, in turn from their clusters.
 
-    The clusters are those of the first round for the whole run; the carry hands them on.
+    The margin_factor b (k_m) candidates with the smallest margin, then :func:`round_robin`. The
+    clusters are those of the first round for the whole run; the carry hands them on.
 
     Args:
         cluster_size, part: of :func:`stages.geometry.agglomerative.average_linkage`.
@@ -54,14 +92,15 @@ def cluster_margin(
     if b > len(margins):
         raise UserError(f"cannot take {b} of {len(margins)} candidates")
     if clusters is None:
+        from stages.geometry.agglomerative import average_linkage
+
         clusters = average_linkage(features, cluster_size, part, rng)
     at = np.searchsorted(clustered, rows)
     if not (clustered[np.minimum(at, len(clustered) - 1)] == rows).all():
         raise UserError("the clusters that the last round handed on do not cover the pool")
     uncertain = top(margins, min(max(b, math.ceil(margin_factor * b)), len(margins)), rng)
     positions = uncertain[round_robin(clusters[at[uncertain]], b, rng)]
-    carry = {"cluster_margin_rows": clustered, "cluster_margin_clusters": clusters}
-    return Selection(positions, carry)
+    return Selection(positions, {"rows": clustered, "clusters": clusters})
 
 
 def round_robin(clusters: np.ndarray, b: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,19 +1,58 @@
-"""k-means++ seeding on gradient embeddings that are never written out."""
+"""BADGE: k-means++ seeding on gradient embeddings that are never written out."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 
+from stages.catalogue.strategy import Strategy
 from stages.geometry import seeding
 from stages.geometry.grid import blocks, on_grid, squares
 from stages.machine.errors import UserError
 
+if TYPE_CHECKING:
+    from stages.rounds.context import Pool
+
+ENTRIES = {
+    "badge": Strategy(
+        scorer="stages.strategies.badge:gradient_factors",
+        selector="stages.strategies.badge:kmeans_plus_plus",
+        source="Ash et al. 2020, Algorithm 1 (BADGE)",
+        family="hybrid",
+        cost="N b (C + D)",
+        formula="k-means++ draws, in proportion to the squared distance to those taken, of "
+        "g = (p - onehot(argmax_c p_c)) x^T",
+    ),
+}
 BLOCK = 2048
 
 
-def kmeans_plus_plus(
-    factors: tuple[np.ndarray, np.ndarray], b: int, rng: np.random.Generator
-) -> np.ndarray:
+class Factors(NamedTuple):
+    """Gradient embeddings a_i x_i^T in two factors.
+
+    Attributes:
+        errors: a, float, shape (N, C).
+        features: x, float, shape (N, D).
+    """
+
+    errors: np.ndarray
+    features: np.ndarray
+
+
+def gradient_factors(pool: Pool) -> Factors:
+    """The gradient embedding of BADGE in two factors: p - onehot(argmax p), (N, C), and z, (N, D).
+
+    The gradient of the cross-entropy against the predicted class with respect to the classifier's
+    weights is their outer product (Ash et al. 2020); it is never written out.
+    """
+    embeddings, chances = pool.outputs
+    errors = chances.copy()
+    errors[np.arange(len(errors)), errors.argmax(1)] -= 1
+    return Factors(errors, embeddings)
+
+
+def kmeans_plus_plus(factors: Factors, b: int, rng: np.random.Generator) -> np.ndarray:
     """Ash et al. 2020, Algorithm 1: D^2 sampling (Arthur & Vassilvitskii 2007) on a_i x_i^T.
 
     |a x^T - a' x'^T|^2 = |a|^2 |x|^2 + |a'|^2 |x'|^2 - 2 (a . a') (x . x'), so gradients are never

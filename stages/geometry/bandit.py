@@ -1,19 +1,18 @@
-"""A bandit over strategies: EXP4.P decides whose advice each query follows.
+"""EXP4.P, a bandit over experts, with several draws between two rewards.
 
-What it remembers goes into the carry, so its arithmetic is the same on every processor
+Its state goes from round to round, so its arithmetic is the same on every processor
 (:mod:`stages.geometry.correct`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from stages.geometry import correct
-from stages.machine.errors import UserError
-from stages.selectors import Selection
 
 
 @dataclass(frozen=True)
@@ -45,32 +44,13 @@ class Bandit:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What the carry holds."""
-        return {f"albl_{name}": np.asarray(value) for name, value in vars(self).items()}
+        return {name: np.asarray(value) for name, value in vars(self).items()}
 
     @classmethod
-    def of(cls, carry: dict[str, np.ndarray]) -> Bandit:
+    def of(cls, carry: Mapping[str, np.ndarray]) -> Bandit:
         """Back from the carry."""
-        values = {name: carry[f"albl_{name}"] for name in cls.__dataclass_fields__}
+        values = {name: carry[name] for name in cls.__dataclass_fields__}
         return cls(**{**values, "total": int(values["total"])})
-
-
-@dataclass(frozen=True)
-class Advised:
-    """What ALBL selects from.
-
-    Attributes:
-        advice: of each strategy the positions that it advises, all equally, int64.
-        bandit: the state, with the reward of the last round already in its weights.
-        rows: row of each position, int64, shape (N,).
-        horizon: queries of the whole run, T.
-        carry: what the strategies themselves hand on.
-    """
-
-    advice: list[np.ndarray]
-    bandit: Bandit
-    rows: np.ndarray
-    horizon: int
-    carry: dict[str, np.ndarray]
 
 
 def reward(bandit: Bandit, right: np.ndarray, horizon: int) -> float:
@@ -108,41 +88,3 @@ def shares_of(log_weights: np.ndarray, horizon: int) -> np.ndarray:
     weights = np.array([correct.exp(value) for value in log_weights])
     least = least_share(len(weights), horizon)
     return (1 - len(weights) * least) * weights / math.fsum(weights) + least
-
-
-def follow_advice(scored: Advised, b: int, rng: np.random.Generator) -> Selection:
-    """Hsu & Lin 2015, Algorithm 1, b queries without replacement between two trainings.
-
-    Each query draws a strategy with its p_k and then one of the candidates that it advises and that
-    is not yet taken, so candidate i is drawn with q(i) = sum_k p_k psi_k(i). The carry keeps q(i).
-
-    Raises:
-        UserError: b is larger than N.
-    """
-    count, strategies = len(scored.rows), len(scored.advice)
-    if b > count:
-        raise UserError(f"cannot take {b} of {count} candidates")
-    shares = shares_of(scored.bandit.log_weights, scored.horizon)
-    cumulated = np.cumsum(shares)
-    advised = np.zeros((strategies, count), bool)
-    for k, positions in enumerate(scored.advice):
-        advised[k, positions] = True
-    left = advised.sum(1)
-    taken = np.zeros(count, bool)
-    picks, drawn = np.empty(b, np.int64), np.empty((b, strategies))
-    for at in range(b):
-        k = int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"))
-        positions = scored.advice[k]
-        pick = int(rng.choice(positions[~taken[positions]]))
-        drawn[at] = advised[:, pick] / np.maximum(left, 1)
-        picks[at], taken[pick] = pick, True
-        left -= advised[:, pick]
-    bandit = Bandit(
-        scored.bandit.log_weights,
-        np.concatenate([scored.bandit.rows, scored.rows[picks]]),
-        np.concatenate([scored.bandit.chances, correct.sums(drawn * shares)]),
-        shares,
-        drawn,
-        scored.bandit.total,
-    )
-    return Selection(picks, {**scored.carry, **bandit.arrays()})

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import numpy as np
+from pydantic import Field
+
+from stages.catalogue.kinds import Drawn
+from stages.catalogue.strategy import Strategy
 from stages.geometry.balls import held, reaches, slack, strangers
 from stages.geometry.distances import Points, pieces, squared, within
 from stages.geometry.grid import unit_rows
 from stages.geometry.lloyd import kmeans
 from stages.machine.errors import UserError
 
+if TYPE_CHECKING:
+    from stages.rounds.context import Pool
+
+ENTRIES = {
+    "probcover": Strategy(
+        scorer="stages.strategies.probcover:score",
+        selector="stages.strategies.probcover:covering",
+        source="Yehuda et al. 2022 (ProbCover), on the round's embeddings",
+        family="diversity",
+        cost="N^2 D",
+        formula="argmax_x of the number of points within delta of x that no labeled or taken one "
+        "covers, b times",
+    ),
+}
 ITERATIONS = 20
 TOGETHER = 32  # candidates that are counted again at once
 STALE = 0.3  # share of covered points that are carried along
 
 
+class KnownAndClasses(NamedTuple):
+    """Embeddings of candidates (N, D) and of the labeled set (L, D), and the number of classes."""
+
+    candidates: np.ndarray
+    labeled: np.ndarray
+    classes: int
+
+
+def score(pool: Pool) -> KnownAndClasses:
+    """What ProbCover works on."""
+    return KnownAndClasses(pool.embeddings, pool.labeled_embeddings, pool.classes)
+
+
 def covering(
-    features: tuple[np.ndarray, np.ndarray, int],
+    features: KnownAndClasses,
     b: int,
     rng: np.random.Generator,
-    delta: float = 0.0,
-    purity: float = 0.95,
-    subset: int = 0,
+    *,
+    delta: Annotated[float, Field(ge=0, le=2)] = 0.0,  # unit vectors are at most 2 apart
+    purity: Annotated[float, Field(gt=0, le=1)] = 0.95,
+    subset: Drawn = 0,
 ) -> np.ndarray:
     """Yehuda et al. 2022, Algorithm 1: greedy maximum coverage by balls of radius ``delta``.
 
@@ -35,7 +68,6 @@ def covering(
     blocks however dense the graph.
 
     Args:
-        features: embeddings of the pool (N, D) and of the labeled set (L, D), number of classes.
         delta: radius, between unit vectors (0 to 2); 0: the largest with which a share ``purity``
             of the balls is pure, see :func:`purest_radius`.
         purity: alpha.

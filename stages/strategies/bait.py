@@ -1,29 +1,66 @@
-"""The batch that tells most about the classifier's weights, by its Fisher information."""
+"""BAIT: the batch that tells most about the classifier's weights, by its Fisher information."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
+from pydantic import Field
+
+from stages.catalogue.kinds import Factor, Positive
+from stages.catalogue.strategy import Strategy
 from stages.geometry.bait_lazy import Forward
 from stages.geometry.fisher import Fisher, State, best
+from stages.geometry.probabilities import softmax
 from stages.machine.errors import UserError
 from stages.machine.progress import progress
 
+if TYPE_CHECKING:
+    from stages.rounds.context import Pool
+
+ENTRIES = {
+    "bait": Strategy(
+        scorer="stages.strategies.bait:score",
+        selector="stages.strategies.bait:forward_backward",
+        source="Ash et al. 2021, Algorithm 1 (BAIT); fisher: binary as in Huseljic et al. 2024",
+        family="hybrid",
+        cost="oversample N b C^2 (C + D)",
+        formula="argmin_S tr((M_0 + sum_(x in S) I(x))^-1 F), greedily forward, then backward; "
+        "I(x) = (diag p - p p^T) (x) x x^T",
+    ),
+}
 GIB = 2**30
 # Trace of the information of one image over the regularisation. Gains lose its square in bits of
 # float64 (2^-53 1e12 = 1e-4 is left); below the least they are too small for float64 at all.
 LARGEST, LEAST = 1e6, 1e-60
 
-__all__ = ["Fisher", "check_memory", "check_scale", "forward_backward"]
+# GiB; the largest machines have some ten thousand.
+Memory = Annotated[float, Field(gt=0, le=10**6)]
+
+
+def score(pool: Pool, *, fisher: Literal["full", "binary"] = "full") -> Fisher:
+    """Embeddings and chances of pool and labeled set.
+
+    Args:
+        fisher: ``full``: all class probabilities; ``binary``: the largest one alone.
+    """
+    from stages.models.batches import classify
+
+    labeled = softmax(classify(pool.network, pool.labeled_embeddings, pool.batches.compute))
+    embeddings, chances = pool.outputs
+    if fisher == "binary":
+        chances, labeled = chances.max(1, keepdims=True), labeled.max(1, keepdims=True)
+    return Fisher(embeddings, chances, pool.labeled_embeddings, labeled)
 
 
 def forward_backward(
     scored: Fisher,
     b: int,
     rng: np.random.Generator,
-    regularisation: float = 1.0,
-    oversample: float = 2.0,
-    memory: float = 4.0,
+    *,
+    regularisation: Positive = 1.0,
+    oversample: Factor = 2.0,
+    memory: Memory = 4.0,
 ) -> np.ndarray:
     """Ash et al. 2021, Algorithm 1 (BAIT).
 

@@ -6,22 +6,37 @@ from collections import deque
 
 import numpy as np
 
+from stages.catalogue.kinds import Count, Steps
+from stages.catalogue.strategy import Strategy
 from stages.geometry.distances import Points, pieces, squared
 from stages.geometry.grid import unit_rows
 from stages.geometry.lloyd import kmeans
 from stages.machine.errors import UserError
-from stages.selectors.top import round_to_ties
+from stages.strategies.handshake import Known
+from stages.strategies.top import round_to_ties
 
+ENTRIES = {
+    "typiclust": Strategy(
+        scorer="stages.strategies.features:embedding_and_labeled",
+        selector="stages.strategies.typiclust:typical",
+        source="Hacohen et al. 2022 (TypiClust), on the round's embeddings",
+        family="diversity",
+        cost="iterations N (L + b) D",
+        formula="from the clusters with fewest labels, large ones first, the candidate of the "
+        "highest typicality ((1 / K) sum over its K nearest neighbours of |x - x_i|)^-1",
+    ),
+}
 SMALL = 5
 
 
 def typical(
-    features: tuple[np.ndarray, np.ndarray],
+    features: Known,
     b: int,
     rng: np.random.Generator,
-    clusters: int = 500,
-    neighbours: int = 20,
-    iterations: int = 20,
+    *,
+    clusters: Count = 500,
+    neighbours: Count = 20,
+    iterations: Steps = 20,
 ) -> np.ndarray:
     """Hacohen et al. 2022 (TypiClust), on the embeddings of the round's network.
 

@@ -1,37 +1,53 @@
-"""Density, similarity, uncertainty and a label-based measure, weighted by how far training is."""
+"""MCADL: density, similarity, uncertainty and a label-based measure, weighted by accuracy."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
+from stages.catalogue.kinds import Count, Share
+from stages.catalogue.strategy import Strategy
 from stages.geometry import correct
-from stages.geometry.grid import cosines, unit_rows
+from stages.geometry.grid import blocks, cosines, unit_rows
 from stages.machine.errors import UserError
-from stages.models.batches import classify, slices
-from stages.rounds.pool import Pool
-from stages.scorers.uncertainty import margin_of
-from stages.selectors.remember import Remembered
+from stages.strategies.handshake import Scored, Scores
+from stages.strategies.uncertainty import margin_of
 
+if TYPE_CHECKING:
+    from stages.rounds.context import Pool
+
+ENTRIES = {
+    "mcadl": Strategy(
+        scorer="stages.strategies.mcadl:score",
+        source="Yuan et al. 2019 (MCADL)",
+        family="hybrid",
+        cost="N L (pixels or D)",
+        formula="a (density + similarity) / 2 + (1 - a) (u uncertainty + (1 - u) label), "
+        "a = alpha exp(-accuracy), u = beta exp(-accuracy)",
+    ),
+}
 BLOCK_CELLS = 10_000_000  # similarities held at a time
 HALF = 0.5
 TURN = 0.5  # accuracy of the worst class above which lagging classes are preferred
 
 
-def multi_criteria(
+def score(
     pool: Pool,
-    alpha: float,
-    beta: float,
-    neighbours: int,
-    features: str,
-    uncertainty: str = "margin",
-) -> Remembered:
+    *,
+    alpha: Share = 0.9,
+    beta: Share = 0.9,
+    neighbours: Count = 5,
+    features: Literal["pixels", "embedding"] = "pixels",
+    uncertainty: Literal["margin", "leading"] = "margin",
+) -> Scores | Scored:
     """Yuan et al. 2019: a (density + similarity) / 2 + (1 - a) (u uncertainty + (1 - u) label).
 
     a = alpha exp(-A) and u = beta exp(-A), where A is the accuracy on the labeled set: early on the
     data count, later the model. The pseudo-label of a candidate is the most frequent label among
     its ``neighbours`` most similar labeled images. density: 1 - the mean cosine to the labeled
     images of that class; similarity: 1 - the largest one; label: :func:`class_weights` of that
-    class.
+    class. The accuracies of the classes are handed on.
 
     Args:
         features: what cosines are of: ``pixels`` or ``embedding``.
@@ -40,20 +56,23 @@ def multi_criteria(
     Raises:
         UserError: alpha or beta above 1.
     """
+    from stages.models.batches import classify
+
     for name, value in (("alpha", alpha), ("beta", beta)):
         if value > 1:
             raise UserError(f"mcadl: {name} is {value}; allowed: 0 to 1")
     logits = classify(pool.network, pool.labeled_embeddings, pool.batches.compute)
     right = logits.argmax(1) == pool.labels
     accuracies = class_accuracies(right, pool.labels, pool.classes)
-    last = pool.carry.get("mcadl_accuracies", np.zeros(pool.classes))
+    last = pool.carry.get("scorer", {}).get("accuracies", np.zeros(pool.classes))
     weights = class_weights(last, accuracies)
     density, similarity, pseudo = _measures(pool, neighbours, features)
     unsure = leading_of if uncertainty == "leading" else lambda chances: 1 + margin_of(chances)
     fade = correct.exp(-right.mean())
     of_data = (density + similarity) / 2
     of_model = beta * fade * unsure(pool.probabilities) + (1 - beta * fade) * weights[pseudo]
-    return Remembered(alpha * fade * of_data + (1 - alpha * fade) * of_model, accuracies)
+    scores = alpha * fade * of_data + (1 - alpha * fade) * of_model
+    return Scored(scores, {"accuracies": accuracies})
 
 
 def leading_of(p_N_C: np.ndarray) -> np.ndarray:
@@ -115,13 +134,14 @@ def _measures(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     order = np.argsort(pool.labels, kind="stable")
     present, starts = np.unique(pool.labels[order], return_index=True)
-    if features == "pixels":
+    pixels = features == "pixels"
+    if pixels:
         labeled = unit_rows(_pixels(pool, pool.labeled[order]))
     else:
         labeled = unit_rows(pool.labeled_embeddings[order])
     found = []
-    for part in slices(len(pool.rows), max(1, BLOCK_CELLS // len(labeled))):
-        here = _pixels(pool, pool.rows[part]) if features == "pixels" else pool.embeddings[part]
+    for part in blocks(len(pool.candidates), max(1, BLOCK_CELLS // len(labeled))):
+        here = _pixels(pool, pool.candidates[part]) if pixels else pool.embeddings[part]
         found.append(measures_of(cosines(unit_rows(here), labeled), starts, neighbours))
     density, similarity, pseudo = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return density, similarity, present[pseudo]

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Annotated
 
-from stages.learners.supervised import batches_of
+import numpy as np
+from pydantic import Field
+
+from stages.catalogue.kinds import Count, LearningRate, Steps, Whole
+from stages.catalogue.strategy import Strategy
 from stages.machine.errors import UserError
 from stages.machine.progress import progress
 from stages.machine.randomness import Purpose
-from stages.models import initialise
-from stages.models.batches import slices
-from stages.models.compute import Compute
-from stages.models.logistic import Trainer, logistic, sigmoid, tensor
-from stages.rounds.pool import Pool
-from stages.selectors.top import top
+from stages.strategies.handshake import Scores
+from stages.strategies.top import top
 
-WIDTH = 256
-BLOCK = 10_000
+if TYPE_CHECKING:
+    from stages.rounds.context import Pool
+
+ENTRIES = {
+    "dal": Strategy(
+        scorer="stages.strategies.dal:score",
+        source="Gissin & Shalev-Shwartz 2019 (DAL on the learned representation)",
+        family="diversity",
+        cost="mini_queries e ratio (L + b)",
+        formula="P(unlabeled | x), by a classifier of labeled against unlabeled embeddings that is "
+        "trained anew in each mini-query",
+    ),
+}
 NOT_SEEN = -1.0
 
 
-def discriminative(
+def score(
     pool: Pool,
-    mini_queries: int = 10,
-    ratio: int = 10,
-    epochs: int = 500,
-    batch_size: int = 1024,
-    learning_rate: float = 0.0002,
-    accuracy: float = 0.98,
-) -> np.ndarray:
+    *,
+    mini_queries: Annotated[int, Field(ge=1, le=10_000)] = 10,
+    ratio: Whole = 10,
+    epochs: Steps = 500,
+    batch_size: Count = 1024,
+    learning_rate: LearningRate = 0.0002,
+    accuracy: Annotated[float, Field(gt=0, le=1)] = 0.98,
+) -> Scores:
     """Gissin & Shalev-Shwartz 2019: the chance of being unlabeled, by a new classifier.
 
     b is taken in mini-queries. In each, a multilayer perceptron (three hidden layers of 256, ReLU,
@@ -54,7 +64,10 @@ def discriminative(
     Raises:
         UserError: training diverged, or b is larger than N.
     """
-    count, b = len(pool.rows), pool.query_size
+    from stages.models import perceptron
+    from stages.models.logistic import sigmoid
+
+    count, b = len(pool.candidates), pool.query_size
     if b > count:
         raise UserError(f"cannot take {b} of {count} candidates")
     if not np.isfinite(pool.embeddings).all():
@@ -80,66 +93,15 @@ def discriminative(
         wanted = np.concatenate([taken, free])
         # Clipping changes no valid position; without it NumPy would gather into a copy first.
         np.take(pool.embeddings, wanted, 0, out=inputs[len(pool.labeled) :], mode="clip")
-        model = _fresh(inputs.shape[1], initial, compute)
+        model = perceptron.fresh(inputs.shape[1], initial, compute)
         unlabeled = np.arange(len(inputs)) >= known
-        _train(
+        perceptron.train(
             model, inputs, unlabeled, batches, compute, epochs, batch_size, learning_rate, accuracy
         )
-        margins = _margins(model, inputs[known:], compute)
+        margins = perceptron.margins_of(model, inputs[known:], compute)
         chances = sigmoid(margins).cpu().numpy().astype(np.float64)
         best = top(margins.double().cpu().numpy(), share, subset)
         scores[free] = chances
         scores[free[best]] += len(shares) - at
         taken = np.concatenate([taken, free[best]])
     return scores
-
-
-def _fresh(size: int, rng: np.random.Generator, compute: Compute) -> nn.Module:
-    """The multilayer perceptron with two outputs: labeled, unlabeled."""
-    layers: list[nn.Module] = []
-    with torch.random.fork_rng(devices=[]):
-        for inputs in (size, WIDTH, WIDTH):
-            layers += [nn.Linear(inputs, WIDTH), nn.ReLU()]
-        model = nn.Sequential(*layers, nn.Linear(WIDTH, 2))
-    initialise(model, rng)
-    return compute.place(model)
-
-
-def _train(
-    model: nn.Module,
-    inputs: np.ndarray,
-    unlabeled: np.ndarray,
-    rng: np.random.Generator,
-    compute: Compute,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    accuracy: float,
-) -> None:
-    values = tensor(inputs, compute)
-    targets = torch.from_numpy(unlabeled).to(compute.device)
-    sizes = np.bincount(unlabeled.astype(np.int64), minlength=2)
-    weights = tensor((len(inputs) / (2 * sizes))[unlabeled.astype(np.int64)], compute)
-    trainer = Trainer(model, learning_rate)
-    for _ in range(epochs):
-        right = 0
-        for batch in batches_of(rng.permutation(len(inputs)), batch_size):
-            rows = torch.from_numpy(batch).to(compute.device)
-            margins = _margin(model(values[rows]))
-            trainer.step(logistic(margins, targets[rows], weights[rows] / len(batch)))
-            right += int(((margins > 0) == targets[rows]).sum())
-        if right > accuracy * len(inputs):
-            break
-    trainer.check("discriminator")
-
-
-def _margin(logits: Tensor) -> Tensor:
-    """log p(unlabeled) - log p(labeled)."""
-    return logits[:, 1] - logits[:, 0]
-
-
-@torch.no_grad()
-def _margins(model: nn.Module, inputs: np.ndarray, compute: Compute) -> Tensor:
-    """The same of many inputs, in blocks, shape (N,)."""
-    parts = slices(len(inputs), BLOCK)
-    return torch.cat([_margin(model(tensor(inputs[part], compute))) for part in parts])

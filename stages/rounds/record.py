@@ -1,0 +1,62 @@
+"""What a round leaves: its record for reports/rounds, and its artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.machine.files import write_array, write_atomically
+from stages.models import state
+from stages.rounds.context import Learned, Round
+from stages.rounds.oracle import Oracle
+from stages.rounds.properties import properties, thumbnails
+from stages.rounds.selection import Choice
+from stages.study import carry
+
+FORMAT = 1
+PSEUDO_LABELED = "pseudo_labeled"  # a part: rows that were trained on without a bought label
+
+
+def describe(
+    names: dict[str, Any], round: Round, learned: Learned, result: dict[str, Any], oracle: Oracle
+) -> dict[str, Any]:
+    """The record of a model: whose it is, what it was trained on, what it achieves.
+
+    Args:
+        names: task, strategy, seed and round.
+        result: measures on the test set.
+        oracle: counts wrong pseudo-labels, which nothing but the record ever learns of.
+    """
+    found = {
+        "format": FORMAT,
+        **names,
+        "labeled": len(round.labeled),
+        "labeled_per_class": np.bincount(round.labels, minlength=round.classes).tolist(),
+        **result,
+    }
+    if pseudo := learned.parts.get(PSEUDO_LABELED):
+        right = oracle.labels(pseudo["rows"]) == pseudo["labels"]
+        found[PSEUDO_LABELED] = {"count": len(right), "wrong": int((~right).sum())}
+    return found
+
+
+def describe_choice(choice: Choice | None) -> dict[str, Any]:
+    """How many were selected, and what they look like; ``None``: nothing was asked for."""
+    if choice is None:
+        return {"selected": 0}
+    found: dict[str, Any] = {"selected": len(choice.positions)}
+    found["selection"] = properties(choice.pool, choice.positions)
+    if choice.pool.round.n == 0:
+        found["first_selected"] = thumbnails(choice.pool, choice.positions)
+    return found
+
+
+def write_artifacts(folder: Path, learned: Learned, choice: Choice | None = None) -> None:
+    """Weights, scores (where they are one number a candidate), and the carry."""
+    weights = state(learned.network)
+    write_atomically(folder / "model.npz", lambda stream: np.savez(stream, **weights))
+    if choice is not None and choice.scores is not None:
+        write_array(folder / "scores.npy", choice.scores)
+    carry.write(folder, {"learner": learned.carry, **(choice.carry if choice else {})})

@@ -1,1 +1,0 @@
-"""What is computed over the pool. Higher is more wanted."""
