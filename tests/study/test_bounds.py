@@ -40,6 +40,7 @@ SETTINGS: dict[str, dict[str, tuple[Any, Any]]] = {
     "least_confidence": {},
     "margin": {},
     "entropy": {},
+    "ceal": {"delta": (0.05, "from 0 to 1e12"), "decay": (0.0033, "from 0 to 1e12")},
     "least_confidence_dropout": MC,
     "margin_dropout": MC,
     "entropy_dropout": MC,
@@ -263,7 +264,7 @@ def test_a_whole_number_is_whole_and_another_may_be(name, key):
     else:
         value = max(1, math.ceil(default))
         if "below 1" not in SETTINGS[name][key][1]:
-            assert catalogue.complete(name, ENTRIES[name], {key: value})[key] == value
+            assert catalogue.complete(name, alone(name), {key: value})[key] == value
 
 
 @pytest.mark.parametrize(("name", "key"), WORDS)
