@@ -166,7 +166,7 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
     for role, path in entry.parts.items():
         names = {key: entry.name(role, key) for key in parts.section(path).kinds}
         own = {key: given[name] for key, name in names.items() if name in given}
-        values, wrong = parts.check(where, path, own)
+        values, wrong = parts.check(where, path, own, names)
         settings |= {names[key]: value for key, value in values.items()}
         faults |= {names[key]: line for key, line in wrong.items()}
     if CANDIDATES in given or entry.candidates:

@@ -12,8 +12,9 @@ import inspect
 import sys
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
@@ -128,11 +129,14 @@ def _globals_of(function: Any) -> dict[str, Any]:
     return getattr(function, "__globals__", {})
 
 
-def check(where: str, path: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def check(
+    where: str, path: str, given: dict[str, Any], names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The settings of a part, those given and the defaults of all others; and what is wrong.
 
     Args:
         where: what stands before a setting's name in a message.
+        names: what a message calls a setting, where that is another name than the part's.
 
     Returns:
         Values by name (none if anything is wrong), and a line for each key that is wrong: unknown,
@@ -154,13 +158,14 @@ def check(where: str, path: str, given: dict[str, Any]) -> tuple[dict[str, Any],
         return values, {}
     lines = {}
     for key in dict.fromkeys([*given, *part.kinds]):
+        place = f"{where}.{names.get(key, key)}"
         if key not in part.kinds:
             lines[key] = f"{where}: unknown key {shown(key)}; {nearest(key, part.kinds)}"
         elif key in wrong and key not in given:
-            lines[key] = f"{where}.{key} is missing"
+            lines[key] = f"{place} is missing"
         elif key in wrong:
             default = part.defaults.get(key)
-            lines[key] = part.kinds[key].fault(f"{where}.{key}", given[key], default)
+            lines[key] = part.kinds[key].fault(place, given[key], default)
     return {}, lines
 
 

@@ -12,6 +12,7 @@ from stages.catalogue.strategy import Strategy
 
 FAMILIES = ("baseline", "uncertainty", "diversity", "hybrid")
 ROOMS = ("strategies", "learners")
+LOOP = "fit"  # of training, beside the learners that use it; it needs torch
 
 
 class Strategies(Mapping[str, Strategy]):
@@ -63,7 +64,8 @@ def modules(room: str) -> Iterator[ModuleType]:
     """The modules of a package of ours, by name. No statement names them: none depends on all."""
     package = importlib.import_module(f"{__package__.partition('.')[0]}.{room}")
     for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
-        yield importlib.import_module(f"{package.__name__}.{found.name}")
+        if found.name != LOOP:
+            yield importlib.import_module(f"{package.__name__}.{found.name}")
 
 
 STRATEGIES = Strategies()
