@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from stages.rounds.pool import Pool
+from pools import pool_of
 
 from stages.learners.supervised import train
 from stages.machine.errors import UserError
@@ -17,7 +17,7 @@ from stages.models import build, initialise, state
 from stages.models.batches import Batches, classify, embed, logits_in_training, passes_of
 from stages.models.compute import configure
 from stages.models.dropout import Dropout, draw_mask
-from stages.rounds.context import Problem
+from stages.rounds.context import Round
 from stages.study.settings import Model, Task
 
 CPU = {name: configure(name, "cpu", 1) for name in ("portable", "machine")}
@@ -157,17 +157,7 @@ def test_a_pass_is_the_whole_body_with_masks(name):
 
 def test_the_pool_draws_its_passes_inside_the_body():
     net, part = network("nin"), batches("nin")
-    pool = Pool(
-        net,
-        part,
-        np.arange(8),
-        np.arange(8, 12),
-        lambda purpose: generator(0, purpose),
-        np.arange(4),
-        7,
-        2,
-        0,
-    )
+    pool = pool_of(net, part, np.arange(8), np.arange(8, 12), np.arange(4), 7, query_size=2)
     chances = pool.dropout_probabilities(5)
     assert chances.shape == (5, 8, 7)
     np.testing.assert_allclose(chances.sum(2), 1)
@@ -219,33 +209,40 @@ TASK = Task(
 )
 
 
-def problem(threads: int = 1, **changes) -> Problem:
+def known(threads: int = 1, **changes) -> Round:
     """Two kinds of pictures: bright above, bright below."""
     labels = np.arange(40) % 2
     images = rng().integers(0, 60, (40, 1, 28, 28)).astype(np.uint8)
     images[labels == 0, :, :14] += 120
     images[labels == 1, :, 14:] += 120
     compute = configure("portable", "cpu", threads)
-    parts = Batches(images, [0.3], [0.2], compute)
-    rows = np.arange(12)
-    task = TASK.model_copy(update=changes)
-    pool = np.arange(12, 40)
-    return Problem(parts, rows, labels[:12], pool, 2, (1, 28, 28), task, 0, 0, compute)
+    return Round(
+        batches=Batches(images, [0.3], [0.2], compute),
+        labeled=np.arange(12),
+        labels=labels[:12],
+        unlabeled=np.arange(12, 40),
+        classes=2,
+        shape=(1, 28, 28),
+        task=TASK.model_copy(update=changes),
+        seed=0,
+        n=0,
+        compute=compute,
+    )
 
 
 def test_it_learns():
-    given = problem()
+    given = known()
     net = train(given).network
-    logits = classify(net, embed(net, given.batches, given.pool), given.compute)
-    assert (logits.argmax(1) == given.pool % 2).mean() > 0.9
+    logits = classify(net, embed(net, given.batches, given.unlabeled), given.compute)
+    assert (logits.argmax(1) == given.unlabeled % 2).mean() > 0.9
 
 
 def test_it_learns_the_same_with_other_threads_and_not_without_dropout():
-    weights = [state(train(problem(threads, epochs=2)).network) for threads in (1, 2)]
+    weights = [state(train(known(threads, epochs=2)).network) for threads in (1, 2)]
     configure("portable", "cpu", 1)
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
     plain = dataclasses.replace(
-        problem(epochs=2),
+        known(epochs=2),
         task=TASK.model_copy(update={"epochs": 2, "model": Model(name="nin", dropout=0.0)}),
     )
     other = state(train(plain).network)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from stages.rounds.pool import Pool
-from stages.selectors.adversarial import IMAGES, ROWS, Attacked, top_with_images
+from pools import pool_of as pool_for
 from study import REPO, grow, tree, write_params
 from test_catalogue import images as images_150
 from test_catalogue import write_data
 
+from stages.catalogue import parts
 from stages.learners import adversarial as learner
 from stages.learners import supervised
 from stages.machine.errors import UserError
@@ -25,10 +25,11 @@ from stages.machine.randomness import Purpose, generator
 from stages.models import Network, attacks, build, initialise, state
 from stages.models.batches import Batches
 from stages.models.compute import Compute, configure
-from stages.rounds.context import Problem
-from stages.scorers import adversarial
-from stages.selectors import Selection
+from stages.rounds.context import Pool, Round
 from stages.split import split
+from stages.strategies import adversarial
+from stages.strategies.adversarial import IMAGES, ROWS, Attacked, top_with_images
+from stages.strategies.handshake import Selection
 from stages.study import ledger, settings
 from stages.study.carry import read as read_carry
 from stages.study.layout import Layout
@@ -68,21 +69,17 @@ def images_of(count: int, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, 1, 8, 8)))
 
 
-def pool_of(compute: Compute, rows: np.ndarray | None = None, **changes) -> Pool:
+def pool_of(compute: Compute, rows: np.ndarray | None = None, query_size: int = 7) -> Pool:
     images = np.random.default_rng(0).integers(0, 256, (300, 1, 8, 8)).astype(np.uint8)
-    rows = np.arange(10, 300) if rows is None else rows
-    fields = {
-        "network": network_of(compute),
-        "batches": Batches(images, [0.5], [0.3], compute),
-        "rows": rows,
-        "labeled": np.arange(10),
-        "generator": lambda purpose: generator(0, purpose, 0),
-        "labels": np.arange(10) % 4,
-        "classes": 4,
-        "query_size": 7,
-        "round_n": 0,
-    }
-    return Pool(**{**fields, **changes})
+    return pool_for(
+        network_of(compute),
+        Batches(images, [0.5], [0.3], compute),
+        np.arange(10, 300) if rows is None else rows,
+        np.arange(10),
+        np.arange(10) % 4,
+        4,
+        query_size=query_size,
+    )
 
 
 # one image at a time, as the papers have it
@@ -239,8 +236,8 @@ def test_scores_are_minus_lengths_and_the_unreached_come_last():
 
 
 SCORERS = {
-    "bim": lambda pool, n=50: adversarial.adversarial_bim(pool, n, 0.02, False),
-    "deepfool": lambda pool, n=50: adversarial.deepfool(pool, n, 0.02, 10, False),
+    "bim": lambda pool, n=50: adversarial.adversarial_bim(pool, iterations=n, step=0.02),
+    "deepfool": lambda pool, n=50: adversarial.deepfool(pool, iterations=n),
 }
 
 
@@ -311,10 +308,10 @@ def test_threads_and_instruction_sets_change_no_byte_of_a_score():
 
 def test_images_of_the_best_are_kept_and_fool_the_network():
     pool = pool_of(DOUBLE)
-    scored = adversarial.deepfool(pool, 50, 0.02, 10, True)
+    scored = adversarial.deepfool(pool, train_on_adversarial=True)
     assert (scored.scores == SCORERS["deepfool"](pool)).all()
     selection = top_with_images(scored, 7, np.random.default_rng(0))
-    assert (selection.carry[ROWS] == np.sort(pool.rows[selection.positions])).all()
+    assert (selection.carry[ROWS] == np.sort(pool.candidates[selection.positions])).all()
     assert selection.carry[IMAGES].dtype == np.float32
     for row, image in zip(selection.carry[ROWS], selection.carry[IMAGES], strict=True):
         raw = pool.batches.raw(np.array([row]))
@@ -322,13 +319,14 @@ def test_images_of_the_best_are_kept_and_fool_the_network():
         predicted = pool.network(pool.batches.normalise(pair.clone())).argmax(1)
         assert predicted[0] != predicted[1]
         moved = (pair[1] - pair[0]).norm() / 255 / 0.3 / 1.02
-        place = int(np.flatnonzero(pool.rows == row)[0])
+        place = int(np.flatnonzero(pool.candidates == row)[0])
         assert moved.item() == pytest.approx(-scored.scores[place], rel=1e-3)
 
 
 def test_ties_with_the_last_keep_their_images():
     rows = np.array([20, 20, 20, 20, 20, 21, 22, 23])
-    scored = adversarial.deepfool(pool_of(DOUBLE, rows, query_size=2), 50, 0.02, 10, True)
+    pool = pool_of(DOUBLE, rows, query_size=2)
+    scored = adversarial.deepfool(pool, train_on_adversarial=True)
     chosen = top_with_images(scored, 2, np.random.default_rng(0))
     assert len(chosen.carry[ROWS]) == 2
 
@@ -355,7 +353,8 @@ def test_plain_scores_give_plain_positions():
     assert not isinstance(found, Selection) and found.tolist() == [1, 2]
 
 
-def problem_of(carry: dict[str, np.ndarray], augmentation: str = "none") -> Problem:
+def round_of(carry: dict[str, np.ndarray], augmentation: str = "none") -> Round:
+    """``carry``: what the last round's selector handed on."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 1, 8, 8)).astype(np.uint8)
     task = Task(
@@ -370,9 +369,19 @@ def problem_of(carry: dict[str, np.ndarray], augmentation: str = "none") -> Prob
         augmentation=augmentation,
         padding=1,
     )
-    batches = Batches(images, [0.5], [0.3], EXACT)
-    rows, labels = np.array([3, 9, 40, 12, 5]), np.array([0, 1, 2, 3, 1])
-    return Problem(batches, rows, labels, np.empty(0, int), 4, (1, 8, 8), task, 0, 1, EXACT, carry)
+    return Round(
+        batches=Batches(images, [0.5], [0.3], EXACT),
+        labeled=np.array([3, 9, 40, 12, 5]),
+        labels=np.array([0, 1, 2, 3, 1]),
+        unlabeled=np.empty(0, int),
+        classes=4,
+        shape=(1, 8, 8),
+        task=task,
+        seed=0,
+        n=1,
+        compute=EXACT,
+        carry={"selector": carry} if carry else {},
+    )
 
 
 def weights(learned) -> bytes:
@@ -381,13 +390,13 @@ def weights(learned) -> bytes:
 
 def test_adversarial_images_have_the_labels_of_their_rows():
     pixels = np.random.default_rng(1).normal(100, 90, (3, 1, 8, 8)).astype(np.float32)
-    problem = problem_of({ROWS: np.array([40, 9, 40]), IMAGES: pixels})
-    more = learner.with_adversarial(problem)
-    assert more.rows.tolist() == [3, 9, 40, 12, 5, 60, 61, 62]
+    known = round_of({ROWS: np.array([40, 9, 40]), IMAGES: pixels})
+    more = learner.with_adversarial(known)
+    assert more.labeled.tolist() == [3, 9, 40, 12, 5, 60, 61, 62]
     assert more.labels.tolist() == [0, 1, 2, 3, 1, 2, 1, 2]
     raw = more.batches.raw(np.array([61, 9, 60]))
     assert torch.equal(raw[0], torch.from_numpy(pixels[1]))
-    assert torch.equal(raw[1], problem.batches.raw(np.array([9]))[0].float())
+    assert torch.equal(raw[1], known.batches.raw(np.array([9]))[0].float())
     wanted = (torch.from_numpy(pixels[0]).double() / 255 - 0.5) / 0.3
     torch.testing.assert_close(more.batches.normalise(raw)[2], wanted)
 
@@ -395,30 +404,47 @@ def test_adversarial_images_have_the_labels_of_their_rows():
 @pytest.mark.parametrize("augmentation", ["none", "crop_flip"])
 def test_copies_of_images_train_as_copies_of_rows(augmentation):
     """The way of an image through float32 pixels is the way of the data set's own."""
-    problem = problem_of({}, augmentation)
-    copies = problem.batches.images[problem.rows[:2]].float().numpy()
-    problem = dataclasses.replace(problem, carry={ROWS: problem.rows[:2], IMAGES: copies})
+    known = round_of({}, augmentation)
+    copies = known.batches.images[known.labeled[:2]].float().numpy()
+    carry = {"selector": {ROWS: known.labeled[:2], IMAGES: copies}}
     twice = dataclasses.replace(
-        problem,
-        rows=np.concatenate([problem.rows, problem.rows[:2]]),
-        labels=np.concatenate([problem.labels, problem.labels[:2]]),
+        known,
+        labeled=np.concatenate([known.labeled, known.labeled[:2]]),
+        labels=np.concatenate([known.labels, known.labels[:2]]),
     )
-    assert weights(learner.train(problem, True)) == weights(supervised.train(twice))
+    found = learner.train(dataclasses.replace(known, carry=carry))
+    assert weights(found) == weights(supervised.train(twice))
 
 
 def test_without_images_training_is_the_supervised_one():
     pixels = np.zeros((1, 1, 8, 8), np.float32)
-    some = problem_of({ROWS: np.array([9]), IMAGES: pixels})
-    plain = weights(supervised.train(problem_of({})))
-    assert weights(learner.train(some, False)) == plain
-    assert weights(learner.train(problem_of({}), True)) == plain
-    assert weights(learner.train(some, True)) != plain
+    plain = weights(supervised.train(round_of({})))
+    assert weights(learner.train(round_of({}))) == plain
+    none = {ROWS: np.empty(0, np.int64), IMAGES: pixels[:0]}
+    assert weights(learner.train(round_of(none))) == plain
+    another = {ROWS: np.array([9]), "clusters": np.array([0])}  # of a selector without images
+    assert weights(learner.train(round_of(another))) == plain
+    assert weights(learner.train(round_of({ROWS: np.array([9]), IMAGES: pixels}))) != plain
+
+
+def test_whether_images_are_handed_on_is_the_scorers_alone():
+    assert parts.section("stages.learners.adversarial:train").kinds == {}
+    assert not isinstance(adversarial.deepfool(pool_of(DOUBLE)), Attacked)
+
+
+def test_images_of_earlier_rounds_are_those_of_the_selectors_carry():
+    earlier = {ROWS: np.array([7]), IMAGES: np.ones((1, 1, 8, 8), np.float32)}
+    pool = pool_of(DOUBLE)
+    pool.carry = {"selector": earlier | {"more": np.ones(1)}, "scorer": {ROWS: np.array([8])}}
+    scored = adversarial.adversarial_bim(pool, step=0.02, train_on_adversarial=True)
+    assert scored.carry.keys() == earlier.keys() and scored.carry[ROWS].tolist() == [7]
+    assert top_with_images(scored, 7, np.random.default_rng(0)).carry[ROWS][0] == 7
 
 
 def test_an_image_of_a_row_without_a_label_is_refused():
-    problem = problem_of({ROWS: np.array([8]), IMAGES: np.zeros((1, 1, 8, 8), np.float32)})
+    known = round_of({ROWS: np.array([8]), IMAGES: np.zeros((1, 1, 8, 8), np.float32)})
     with pytest.raises(UserError, match="adversarial image of row 8, without a label"):
-        learner.train(problem, True)
+        learner.train(known)
 
 
 def test_a_run_carries_the_images_of_all_its_rounds(tmp_path):
@@ -434,7 +460,8 @@ def test_a_run_carries_the_images_of_all_its_rounds(tmp_path):
     layout = Layout(root)
     chains = {name: ledger.walk(layout.link("digits", name, 0, "end")) for name in study.strategies}
     links = [link.indices for link in chains["dfal"].links]
-    first, second = (read_carry(layout.artifacts("digits", "dfal", 0, n)) for n in (1, 2))
+    carries = [read_carry(layout.artifacts("digits", "dfal", 0, n)) for n in (1, 2)]
+    first, second = (carry["selector"] for carry in carries)
     picked = [row for indices in links for row in indices.tolist()]
     assert set(first[ROWS].tolist()) <= set(second[ROWS].tolist()) <= set(picked)
     assert 0 < len(first[ROWS]) <= 6 < len(second[ROWS]) <= 12

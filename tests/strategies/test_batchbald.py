@@ -10,12 +10,12 @@ import pytest
 import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
-from stages.scorers.uncertainty import bald_of
-from stages.selectors.batchbald import greedy
 
 from stages.geometry.configurations import Configurations, extend, grouped, mixture_entropy
 from stages.machine.errors import UserError
-from stages.selectors import batchbald
+from stages.strategies import batchbald
+from stages.strategies.batchbald import greedy
+from stages.strategies.uncertainty import bald_of
 
 
 def chances(passes: int, count: int, classes: int, seed: int = 0) -> np.ndarray:
@@ -108,7 +108,7 @@ def search_all(p: np.ndarray, b: int, seed: int, samples: int) -> list[int]:
 def test_bounds_change_no_pick(samples, seed, monkeypatch):
     monkeypatch.setattr(batchbald, "TOGETHER", (2, 8, 16))
     p = chances(6, 120, 4, seed)
-    found = greedy(p, 12, np.random.default_rng(seed), samples)
+    found = greedy(p, 12, np.random.default_rng(seed), samples=samples)
     assert found.tolist() == search_all(p, 12, seed, samples)
 
 
@@ -159,7 +159,7 @@ def test_a_copy_of_what_was_taken_tells_little():
 def test_certain_and_equal_candidates_are_drawn_at_random(samples):
     p = np.zeros((5, 40, 3))
     p[..., 1] = 1
-    first = {tuple(greedy(p, 40, np.random.default_rng(s), samples)) for s in range(4)}
+    first = {tuple(greedy(p, 40, np.random.default_rng(s), samples=samples)) for s in range(4)}
     assert len(first) == 4
     assert all(sorted(picks) == list(range(40)) for picks in first)
 
@@ -168,7 +168,7 @@ def test_certain_and_equal_candidates_are_drawn_at_random(samples):
 def test_passes_that_exclude_each_other():
     p = np.eye(4)[np.random.default_rng(0).integers(0, 4, (6, 30))]
     for samples in (6, 100):
-        picks = greedy(p, 30, np.random.default_rng(0), samples)
+        picks = greedy(p, 30, np.random.default_rng(0), samples=samples)
         assert sorted(picks) == list(range(30))
     batch = greedy(p, 3, np.random.default_rng(0)).tolist()
     assert information(p, batch) == pytest.approx(information(p, by_enumeration(p, 3)))
@@ -183,7 +183,7 @@ def test_a_permuted_pool_gives_the_same_batch():
 def test_the_callers_array_is_left_alone():
     p = chances(4, 30, 3)
     before = p.copy()
-    greedy(p, 10, np.random.default_rng(0), 20)
+    greedy(p, 10, np.random.default_rng(0), samples=20)
     assert (p == before).all()
 
 

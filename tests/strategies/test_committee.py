@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
-from stages.rounds.pool import Pool
 from test_scorers import by_loop, chances
 
 from stages import catalogue
@@ -14,15 +15,15 @@ from stages.machine.randomness import generator
 from stages.models import state
 from stages.models.batches import Batches
 from stages.models.compute import configure
-from stages.rounds.context import Problem
-from stages.scorers import features, uncertainty
+from stages.rounds.context import Pool, Round
+from stages.strategies import badge, gradient_norm, uncertainty
 from stages.study.settings import Task
 
 NAMES = [name for name in catalogue.STRATEGIES if name.endswith("_ensemble")]
 
 
 @pytest.fixture(scope="module")
-def problem() -> Problem:
+def known() -> Round:
     compute = configure("portable", "cpu", 1)
     rng = np.random.default_rng(0)
     task = Task(
@@ -38,69 +39,63 @@ def problem() -> Problem:
         padding=1,
     )
     images = rng.integers(0, 256, (60, 1, 8, 8)).astype(np.uint8)
-    rows = np.arange(20)
-    batches = Batches(images, [0.5], [0.3], compute)
-    return Problem(
-        batches, rows, rng.integers(0, 4, 20), np.arange(20, 60), 4, (1, 8, 8), task, 0, 1, compute
+    return Round(
+        batches=Batches(images, [0.5], [0.3], compute),
+        labeled=np.arange(20),
+        labels=rng.integers(0, 4, 20),
+        unlabeled=np.arange(20, 60),
+        classes=4,
+        shape=(1, 8, 8),
+        task=task,
+        seed=0,
+        n=1,
+        compute=compute,
     )
 
 
 @pytest.fixture(scope="module")
-def learned(problem):
-    return committee.train(problem, members=3)
+def learned(known):
+    return committee.train(known, members=3)
 
 
-def pool_of(problem: Problem, learned) -> Pool:
-    return Pool(
-        learned.network,
-        problem.batches,
-        problem.pool,
-        problem.rows,
-        problem.generator,
-        problem.labels,
-        problem.classes,
-        5,
-        1,
-        learned.members,
-    )
+def pool_of(known: Round, learned) -> Pool:
+    return Pool(round=known, learned=learned, candidates=known.unlabeled)
 
 
-def test_the_model_that_is_evaluated_is_the_supervised_one(problem, learned):
-    alone = state(supervised.train(problem).network)
+def test_the_model_that_is_evaluated_is_the_supervised_one(known, learned):
+    alone = state(supervised.train(known).network)
     both = state(learned.network)
     assert all((alone[name] == both[name]).all() for name in alone)
 
 
-def test_members_are_different_networks_and_come_again(problem, learned):
-    states = [state(network) for network in (learned.network, *learned.members)]
+def test_members_are_different_networks_and_come_again(known, learned):
+    states = [state(network) for network in (learned.network, *learned.parts["members"])]
     assert len(states) == 4
     for name in states[0]:
         if "weight" in name:
             assert len({one[name].tobytes() for one in states}) == 4
-    again = committee.train(problem, members=2)  # a larger committee only adds
-    for one, other in zip(again.members, learned.members, strict=False):
+    again = committee.train(known, members=2)  # a larger committee only adds
+    for one, other in zip(again.parts["members"], learned.parts["members"], strict=False):
         assert all((state(one)[name] == state(other)[name]).all() for name in state(one))
 
 
-def test_probabilities_of_a_committee_are_those_of_its_members(problem, learned):
-    found = np.concatenate(list(pool_of(problem, learned).committee_blocks()), axis=1)
+def test_probabilities_of_a_committee_are_those_of_its_members(known, learned):
+    found = np.concatenate(list(pool_of(known, learned).committee_blocks()), axis=1)
     assert found.shape == (3, 40, 4)
-    for at, member in enumerate(learned.members):
-        lone = pool_of(problem, learned)
-        lone.network = member
+    for at, member in enumerate(learned.parts["members"]):
+        lone = pool_of(known, dataclasses.replace(learned, network=member))
         assert (lone.probabilities == found[at]).all()
 
 
-def test_a_scorer_of_committees_wants_one(problem, learned):
-    lone = pool_of(problem, learned)
-    lone.members = ()
-    with pytest.raises(UserError, match="needs a committee, but the learner trains none"):
+def test_a_scorer_of_committees_wants_one(known, learned):
+    lone = pool_of(known, dataclasses.replace(learned, parts={}))
+    with pytest.raises(UserError, match="needs 'members', which the learner does not make"):
         uncertainty.committee_bald(lone)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_score_of_a_committee_is_its_formula(name, problem, learned):
-    pool = pool_of(problem, learned)
+def test_a_score_of_a_committee_is_its_formula(name, known, learned):
+    pool = pool_of(known, learned)
     found = catalogue.load(catalogue.STRATEGIES[name].scorer)(pool)
     p = np.concatenate(list(pool.committee_blocks()), axis=1)
     measure = name.removesuffix("_ensemble")
@@ -130,20 +125,20 @@ def test_blocks_change_no_score(measure):
 # length of the gradient for the predicted class
 
 
-def test_gradient_norm_is_the_length_of_badges_embedding(problem, learned):
-    pool = pool_of(problem, learned)
-    errors, embeddings = features.gradient_factors(pool)
+def test_gradient_norm_is_the_length_of_badges_embedding(known, learned):
+    pool = pool_of(known, learned)
+    errors, embeddings = badge.score(pool)
     wanted = [
         np.linalg.norm(np.outer(one, other)) for one, other in zip(errors, embeddings, strict=True)
     ]
-    np.testing.assert_allclose(uncertainty.gradient_norm(pool), wanted, rtol=1e-12)
+    np.testing.assert_allclose(gradient_norm.score(pool), wanted, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("error")
 def test_gradient_norm_of_sure_predictions():
     p = np.array([[1.0, 0, 0], [1 - 1e-18, 1e-18, 0], [0.5, 0.5, 0]])
     x = np.full((3, 4), 2.0)
-    found = uncertainty.gradient_norm_of(p, x)
+    found = gradient_norm.gradient_norm_of(p, x)
     np.testing.assert_allclose(found, [0, np.sqrt(2) * 1e-18 * 4, np.sqrt(0.5) * 4], rtol=1e-12)
     assert p[2].tolist() == [0.5, 0.5, 0]
 
@@ -151,7 +146,7 @@ def test_gradient_norm_of_sure_predictions():
 def test_gradient_norm_is_not_more_than_that_under_any_label():
     p = chances(30, 5)
     x = np.random.default_rng(1).normal(size=(30, 3))
-    found = uncertainty.gradient_norm_of(p, x)
+    found = gradient_norm.gradient_norm_of(p, x)
     for label in range(5):
         true = np.linalg.norm(p - np.eye(5)[label], axis=1) * np.linalg.norm(x, axis=1)
         assert (found <= true + 1e-12).all()

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stages.selectors.coreset import robust
 
 from stages.geometry.cover import Cover, Limits
 from stages.geometry.distances import Points
+from stages.geometry.farthest import farthest_first
 from stages.machine.errors import UserError
-from stages.selectors import kcenter
+from stages.strategies.coreset import robust
+from stages.strategies.handshake import Known
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -36,7 +37,7 @@ def test_the_radius_is_the_best_of_all_subsets(seed, count, b, outliers):
         radius(pool, labeled, some, outliers) for some in itertools.combinations(range(count), b)
     )
     share = (outliers + 0.5) / (count + 2)
-    picks = robust((pool, labeled), b, rng(), outliers=share, steps=40)
+    picks = robust(Known(pool, labeled), b, rng(), outliers=share, steps=40)
     assert radius(pool, labeled, picks, outliers) == pytest.approx(best, rel=1e-4)
 
 
@@ -44,10 +45,10 @@ def test_it_beats_the_greedy_start_somewhere():
     gains = []
     for seed in range(10):
         pool, labeled = rng(seed).normal(size=(60, 2)), rng(seed + 50).normal(size=(3, 2))
-        greedy = kcenter.greedy((pool, labeled), 5, rng())
+        greedy = farthest_first(pool, labeled, 5, rng())
         gains.append(
             radius(pool, labeled, greedy, 0)
-            / radius(pool, labeled, robust((pool, labeled), 5, rng(), outliers=0.0), 0)
+            / radius(pool, labeled, robust(Known(pool, labeled), 5, rng(), outliers=0.0), 0)
         )
     assert min(gains) > 1 - 1e-6 and max(gains) > 1.1
 
@@ -76,10 +77,10 @@ def test_the_program_decides_as_enumeration_does(radius_squared, budget, moves):
 def test_an_undecided_radius_keeps_the_greedy_centres_and_says_so(limit, caplog):
     pool, labeled = rng().normal(size=(200, 4)), rng(1).normal(size=(3, 4))
     with caplog.at_level(logging.WARNING):
-        picks = robust((pool, labeled), 8, rng(3), outliers=0.0, **limit)
+        picks = robust(Known(pool, labeled), 8, rng(3), outliers=0.0, **limit)
     assert "radii undecided within the limits" in caplog.text
     assert len(caplog.records) == 1
-    greedy = radius(pool, labeled, kcenter.greedy((pool, labeled), 8, rng(3)), 0)
+    greedy = radius(pool, labeled, farthest_first(pool, labeled, 8, rng(3)), 0)
     assert radius(pool, labeled, picks, 0) <= greedy * (1 + 1e-6)
     if "nonzeros" in limit:
         assert radius(pool, labeled, picks, 0) == pytest.approx(greedy)
@@ -90,8 +91,8 @@ def test_of_a_larger_pool_the_radius_is_proven_to_be_near_the_best(caplog):
     centres = 3 * rng(seed).normal(size=(8, 20))
     pool = centres[rng(seed).integers(0, 8, 1500)] + rng(seed + 1).normal(size=(1500, 20))
     with caplog.at_level(logging.INFO):
-        picks = robust((pool, pool[:30]), 60, rng(3), outliers=0.0)
-    greedy = radius(pool, pool[:30], kcenter.greedy((pool, pool[:30]), 60, rng(3)), 0)
+        picks = robust(Known(pool, pool[:30]), 60, rng(3), outliers=0.0)
+    greedy = radius(pool, pool[:30], farthest_first(pool, pool[:30], 60, rng(3)), 0)
     share = radius(pool, pool[:30], picks, 0) / greedy
     said = re.search(r", ([\d.]+) of the greedy one; none below ([\d.]+) of it", caplog.text)
     assert share == pytest.approx(float(said[1]), abs=1e-3)
@@ -101,11 +102,11 @@ def test_of_a_larger_pool_the_radius_is_proven_to_be_near_the_best(caplog):
 def test_running_out_of_time_is_an_error():
     pool, labeled = rng().normal(size=(300, 6)), rng(1).normal(size=(3, 6))
     with pytest.raises(UserError, match="not done within time_limit 1e-06 s; raise it"):
-        robust((pool, labeled), 20, rng(), outliers=0.0, time_limit=1e-6)
+        robust(Known(pool, labeled), 20, rng(), outliers=0.0, time_limit=1e-6)
 
 
 def test_without_an_outlier_budget_a_far_point_is_a_centre():
     pool = np.concatenate([rng().normal(size=(40, 2)), [[100.0, 100.0]]])
     labeled = np.zeros((1, 2))
-    assert 40 in robust((pool, labeled), 3, rng(), outliers=0.0)
-    assert 40 not in robust((pool, labeled), 3, rng(), outliers=0.03)
+    assert 40 in robust(Known(pool, labeled), 3, rng(), outliers=0.0)
+    assert 40 not in robust(Known(pool, labeled), 3, rng(), outliers=0.03)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stages.geometry.distances import pieces
 from stages.machine.errors import UserError
-from stages.selectors import kdpp
+from stages.strategies import kdpp
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -41,7 +41,7 @@ def test_sets_come_up_as_often_as_their_determinants_say(kernel, b, monkeypatch)
     generator = rng(2)
     counts = dict.fromkeys(wanted, 0)
     for _ in range(draws):
-        picks = kdpp.sample(x, b, generator, kernel, 8, 0.3)
+        picks = kdpp.sample(x, b, generator, kernel=kernel, rank=8, gamma=0.3)
         counts[tuple(sorted(picks.tolist()))] += 1
     for some, chance in wanted.items():
         error = math.sqrt(chance * (1 - chance) / draws)
@@ -58,7 +58,7 @@ def test_candidates_come_up_as_often_as_the_marginals_say():
         wanted[list(some)] += chance
     counts, generator = np.zeros(7), rng(3)
     for _ in range(4000):
-        picks = kdpp.sample(x, 3, generator, "linear")
+        picks = kdpp.sample(x, 3, generator, kernel="linear")
         assert not {0, 6} <= set(picks.tolist())
         counts[picks] += 1
     np.testing.assert_allclose(counts / 4000, wanted, atol=0.035)
@@ -105,14 +105,14 @@ def test_it_is_more_diverse_than_chance():
 def test_a_kernel_of_too_low_a_rank_is_refused():
     x = rng().normal(size=(30, 4))
     with pytest.raises(UserError, match="kernel linear of rank 4 has no set of 5; allowed"):
-        kdpp.sample(x, 5, rng(), "linear")
+        kdpp.sample(x, 5, rng(), kernel="linear")
     with pytest.raises(UserError, match="kernel rbf of rank 4 has no set of 5; allowed"):
         kdpp.sample(x, 5, rng(), rank=4)
     with pytest.raises(UserError, match="rank is 7; allowed: an even number"):
         kdpp.sample(x, 5, rng(), rank=7)
     with pytest.raises(UserError, match="kernel is 'cosine'; allowed: rbf, linear"):
-        kdpp.sample(x, 5, rng(), "cosine")
-    assert len(set(kdpp.sample(x, 4, rng(), "linear").tolist())) == 4
+        kdpp.sample(x, 5, rng(), kernel="cosine")
+    assert len(set(kdpp.sample(x, 4, rng(), kernel="linear").tolist())) == 4
 
 
 def test_duplicates_beyond_the_rank_are_drawn_uniformly_and_said(caplog):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from points import adversary, apart, rng
 from scipy import stats
 
-from stages.geometry import seeding
+from stages.geometry import farthest, nearest_free, seeding
 from stages.geometry.distances import Points
-from stages.selectors import badge, kcenter, kmeans
+from stages.strategies import badge, kcenter
+from stages.strategies.handshake import Known
 
 
 def whole_numbers(seed: int, count: int, columns: int, values: int) -> np.ndarray:
@@ -53,20 +54,20 @@ def test_kcenter_is_plain(seed, count, columns, values, known, kind, data):
     labeled = whole_numbers(seed + 1, known, columns, values)
     wanted = plain_kcenter(pool, labeled, b, rng(seed))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kcenter, "SHORTLIST", data.draw(st.sampled_from([1, 3, 8, 2048])))
-        patch.setattr(kcenter, "BLOCK", data.draw(st.sampled_from([2, 5, 1024])))
-        got = kcenter.greedy((pool.astype(kind), labeled.astype(kind)), b, rng(seed))
+        patch.setattr(farthest, "SHORTLIST", data.draw(st.sampled_from([1, 3, 8, 2048])))
+        patch.setattr(farthest, "BLOCK", data.draw(st.sampled_from([2, 5, 1024])))
+        got = kcenter.greedy(Known(pool.astype(kind), labeled.astype(kind)), b, rng(seed))
     assert got.tolist() == wanted
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("known", [0, 1, 30])
 def test_kcenter_is_plain_on_a_longer_run(kind, known, monkeypatch):
-    monkeypatch.setattr(kcenter, "SHORTLIST", 20)
+    monkeypatch.setattr(farthest, "SHORTLIST", 20)
     pool = np.maximum(rng().normal(size=(400, 16)), 0).astype(kind)
     labeled = np.maximum(rng(1).normal(size=(known, 16)), 0).astype(kind)
     wanted = plain_kcenter(pool, labeled, 120, rng(2))
-    assert kcenter.greedy((pool, labeled), 120, rng(2)).tolist() == wanted
+    assert kcenter.greedy(Known(pool, labeled), 120, rng(2)).tolist() == wanted
 
 
 @pytest.mark.parametrize("pca", [0, 4])
@@ -74,16 +75,16 @@ def test_kcenter_does_not_depend_on_blocks_and_lists(pca, monkeypatch):
     pool, labeled = rng().normal(size=(300, 12)), rng(1).normal(size=(25, 12))
     found = set()
     for block, size in itertools.product((7, 64, 1024), (5, 50, 2048)):
-        monkeypatch.setattr(kcenter, "BLOCK", block)
-        monkeypatch.setattr(kcenter, "SHORTLIST", size)
-        found.add(tuple(kcenter.greedy((pool, labeled), 60, rng(3), pca=pca)))
+        monkeypatch.setattr(farthest, "BLOCK", block)
+        monkeypatch.setattr(farthest, "SHORTLIST", size)
+        found.add(tuple(kcenter.greedy(Known(pool, labeled), 60, rng(3), pca=pca)))
     assert len(found) == 1
 
 
 def test_an_outlier_does_not_make_the_rest_one_point():
     pool = rng().normal(size=(60, 8))
     pool[17] *= 1e9
-    picks = kcenter.greedy((pool, pool[:1]), 20, rng())
+    picks = kcenter.greedy(Known(pool, pool[:1]), 20, rng())
     assert picks.tolist() == plain_kcenter(pool, pool[:1], 20, rng())
 
 
@@ -93,7 +94,7 @@ def test_kcenter_is_scikit_activemls():
     known = np.full(120, np.nan)
     known[:15] = 0
     theirs, _ = core_set.k_greedy_center(rows, known, batch_size=40, random_state=0)
-    ours = kcenter.greedy((rows[15:], rows[:15]), 40, rng())
+    ours = kcenter.greedy(Known(rows[15:], rows[:15]), 40, rng())
     assert (ours + 15).tolist() == theirs.tolist()
 
 
@@ -217,8 +218,8 @@ def test_the_nearest_free_is_plain(seed, count, values, data):
         free = [at for at in range(count) if at not in wanted]
         wanted.append(min(free, key=lambda at, d=distances: (d[at], rank[at])))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kmeans, "GROUP", data.draw(st.sampled_from([1, 4, 64])))
+        patch.setattr(nearest_free, "GROUP", data.draw(st.sampled_from([1, 4, 64])))
         if data.draw(st.booleans()):
             patch.setattr(Points, "rough", adversary(seed))
         order = rng(seed).permutation(count)
-        assert kmeans.nearest_free(points, centres, order).tolist() == wanted
+        assert nearest_free.nearest_free(points, centres, order).tolist() == wanted

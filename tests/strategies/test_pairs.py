@@ -167,11 +167,11 @@ REFUSED = [
     ({"scorer": "kmeans", "selector": "kcenter"}, "cannot use what scorer stages.strategies.feat"),
     (
         {"scorer": "bald_ensemble"},
-        "needs 'members', which learner stages.learners.supervised:train",
+        "needs 'members', which learner stages.learners.super",
     ),
     (
         {"learner": "ceal", "scorer": "margin_ensemble"},
-        "needs 'members', which learner stages.lear",
+        "needs 'members', which learner stages.le",
     ),
     ({"learner": "cela", "scorer": "margin"}, "unknown learner 'cela'; nearest: 'ceal'"),
     ({"learner": "ceal", "scorer": "margn"}, "unknown scorer 'margn'; nearest: 'margin'"),

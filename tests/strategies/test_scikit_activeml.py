@@ -10,8 +10,7 @@ from skactiveml.pool._bald import batch_bald
 from skactiveml.pool._query_by_committee import variation_ratios
 from skactiveml.pool._uncertainty_sampling import uncertainty_scores
 
-from stages.scorers import uncertainty
-from stages.selectors import badge, batchbald, probcover, typiclust
+from stages.strategies import badge, batchbald, probcover, typiclust, uncertainty
 
 SEEDS = (0, 1, 2)
 

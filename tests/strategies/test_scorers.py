@@ -13,14 +13,15 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from stages.rounds.pool import Pool
+from pools import pool_of
 
 from stages.geometry import probabilities
 from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
-from stages.scorers import features, trivial, uncertainty
+from stages.rounds.context import Pool
+from stages.strategies import badge, features, random, uncertainty
 from stages.study.settings import Model
 
 SURE = np.array([[1.0, 0.0, 0.0]])
@@ -188,21 +189,19 @@ def pool() -> Pool:
     network = build(Model(name="small_cnn", dropout=0.5), (1, 8, 8), 4)
     initialise(network, generator(0, Purpose.INITIALISATION))
     batches = Batches(images, [0.5], [0.3], compute)
-    return Pool(
+    return pool_of(
         compute.place(network),
         batches,
         np.arange(10, 40),
         np.arange(10),
-        lambda purpose: generator(0, purpose, 0),
-        labels=np.arange(10) % 4,
-        classes=4,
+        np.arange(10) % 4,
+        4,
         query_size=5,
-        round_n=0,
     )
 
 
 def test_probabilities_of_a_pool_are_the_networks(pool):
-    images = pool.batches.normalise(pool.batches.raw(pool.rows))
+    images = pool.batches.normalise(pool.batches.raw(pool.candidates))
     with torch.no_grad():
         wanted = pool.network(images).softmax(1).numpy()
     assert pool.probabilities.shape == (30, 4)
@@ -220,7 +219,7 @@ def test_dropout_passes_differ_and_come_again(pool):
 
 def test_disagreement_over_a_pool_is_not_zero(pool):
     for score in (uncertainty.bald, uncertainty.mean_std):
-        assert (score(pool, 5) > 0).all()
+        assert (score(pool, passes=5) > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -247,11 +246,11 @@ def test_single_scores_over_a_pool(pool, over_pool, pure):
     ],
 )
 def test_scores_of_passes_over_a_pool(pool, over_pool, pure):
-    assert (over_pool(pool, 6) == pure(pool.dropout_probabilities(6))).all()
+    assert (over_pool(pool, passes=6) == pure(pool.dropout_probabilities(6))).all()
 
 
 def test_random_scores_are_all_alike(pool):
-    assert trivial.constant(pool).tolist() == [0] * 30
+    assert random.constant(pool).tolist() == [0] * 30
 
 
 def test_features_are_embeddings(pool):
@@ -259,13 +258,13 @@ def test_features_are_embeddings(pool):
     with torch.no_grad():
         wanted = pool.network.embed(images).numpy()
     np.testing.assert_allclose(features.embedding(pool), wanted[10:], rtol=1e-9, atol=1e-12)
-    one, other = features.embedding_and_labeled(pool)
-    np.testing.assert_allclose(one, wanted[10:], rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(other, wanted[:10], rtol=1e-9, atol=1e-12)
+    known = features.embedding_and_labeled(pool)
+    np.testing.assert_allclose(known.candidates, wanted[10:], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(known.labeled, wanted[:10], rtol=1e-9, atol=1e-12)
 
 
 def test_gradient_factors_are_the_gradient_of_the_last_layer(pool):
-    errors, embeddings = features.gradient_factors(pool)
+    errors, embeddings = badge.score(pool)
     for at in range(5):
         inputs = torch.from_numpy(embeddings[at : at + 1])
         weight = pool.network.classifier.weight.detach().clone().requires_grad_()
@@ -281,5 +280,5 @@ def test_gradient_factors_are_the_gradient_of_the_last_layer(pool):
 
 def test_gradient_factors_leave_the_probabilities_alone(pool):
     before = pool.probabilities.copy()
-    features.gradient_factors(pool)
+    badge.score(pool)
     assert (pool.probabilities == before).all()

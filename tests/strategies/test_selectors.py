@@ -11,23 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.decomposition import PCA
-from stages.selectors.top import round_to_ties, top
 
-from stages.geometry import lloyd
+from stages.geometry import axes, farthest, lloyd
 from stages.geometry.distances import Points
 from stages.machine.errors import UserError
-from stages.selectors import badge, kcenter, kmeans
+from stages.strategies import badge, kcenter, kmeans
+from stages.strategies.handshake import Known
+from stages.strategies.top import round_to_ties, top
+
+
+def by_kmeans(x, b, rng, iterations, backend):
+    return kmeans.nearest_to_centres(x, b, rng, iterations=iterations, backend=backend)
+
 
 SELECTORS = {
     "top": lambda x, b, rng: top(x[:, 0], b, rng),
-    "kcenter": lambda x, b, rng: kcenter.greedy((x, x[:3] + 0.5), b, rng),
-    "kcenter_pca": lambda x, b, rng: kcenter.greedy((x, x[:3] + 0.5), b, rng, pca=2),
-    "kcenter_nothing_labeled": lambda x, b, rng: kcenter.greedy((x, x[:0]), b, rng),
+    "kcenter": lambda x, b, rng: kcenter.greedy(Known(x, x[:3] + 0.5), b, rng),
+    "kcenter_pca": lambda x, b, rng: kcenter.greedy(Known(x, x[:3] + 0.5), b, rng, pca=2),
+    "kcenter_nothing_labeled": lambda x, b, rng: kcenter.greedy(Known(x, x[:0]), b, rng),
     "badge": lambda x, b, rng: badge.kmeans_plus_plus((x[:, :3], x), b, rng),
-    "kmeans_exact": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "exact"),
-    "kmeans_scipy": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "scipy"),
-    "kmeans_faiss": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "faiss"),
-    "kmeans_sklearn": lambda x, b, rng: kmeans.nearest_to_centres(x, b, rng, 5, "sklearn"),
+    "kmeans_exact": lambda x, b, rng: by_kmeans(x, b, rng, 5, "exact"),
+    "kmeans_scipy": lambda x, b, rng: by_kmeans(x, b, rng, 5, "scipy"),
+    "kmeans_faiss": lambda x, b, rng: by_kmeans(x, b, rng, 5, "faiss"),
+    "kmeans_sklearn": lambda x, b, rng: by_kmeans(x, b, rng, 5, "sklearn"),
 }
 
 BACKENDS = [name for name in kmeans.BACKENDS if name != "auto"]
@@ -171,25 +177,29 @@ def kcenter_by_loop(pool: np.ndarray, labeled: np.ndarray, b: int) -> list[int]:
 @pytest.mark.parametrize("seed", range(5))
 def test_kcenter_is_the_loop(seed):
     pool, labeled = points(30, 4, seed), points(6, 4, seed + 100)
-    assert kcenter.greedy((pool, labeled), 12, rng()).tolist() == kcenter_by_loop(pool, labeled, 12)
+    assert kcenter.greedy(Known(pool, labeled), 12, rng()).tolist() == kcenter_by_loop(
+        pool, labeled, 12
+    )
 
 
 def test_kcenter_in_blocks_is_the_loop(monkeypatch):
-    monkeypatch.setattr(kcenter, "BLOCK", 4)
+    monkeypatch.setattr(farthest, "BLOCK", 4)
     pool, labeled = points(30, 4), points(11, 4, 1)
-    assert kcenter.greedy((pool, labeled), 9, rng()).tolist() == kcenter_by_loop(pool, labeled, 9)
+    assert kcenter.greedy(Known(pool, labeled), 9, rng()).tolist() == kcenter_by_loop(
+        pool, labeled, 9
+    )
 
 
 def test_kcenter_goes_for_what_is_far_from_the_labeled():
     pool = np.array([[0.0], [1.0], [10.0], [-4.0]])
-    assert kcenter.greedy((pool, np.array([[0.0]])), 3, rng()).tolist() == [2, 3, 1]
+    assert kcenter.greedy(Known(pool, np.array([[0.0]])), 3, rng()).tolist() == [2, 3, 1]
 
 
 def test_kcenter_without_labels_starts_anywhere_and_goes_on_as_the_loop():
     pool = points(20, 3)
     firsts = set()
     for seed in range(15):
-        picks = kcenter.greedy((pool, pool[:0]), 6, rng(seed)).tolist()
+        picks = kcenter.greedy(Known(pool, pool[:0]), 6, rng(seed)).tolist()
         firsts.add(picks[0])
         assert picks[1:] == after(pool, picks[0], 5)
     assert len(firsts) > 5
@@ -203,35 +213,35 @@ def after(pool: np.ndarray, first: int, b: int) -> list[int]:
 
 def test_kcenter_takes_every_distinct_point_before_a_copy():
     pool = np.repeat(points(8), 4, axis=0)
-    picks = kcenter.greedy((pool, points(2, seed=5)), 20, rng())
+    picks = kcenter.greedy(Known(pool, points(2, seed=5)), 20, rng())
     assert len(set(picks[:8] // 4)) == 8
 
 
 def test_kcenter_draws_by_chance_once_all_is_covered():
     pool = points(30)
-    seconds = {tuple(kcenter.greedy((pool, pool), 3, rng(seed))) for seed in range(10)}
+    seconds = {tuple(kcenter.greedy(Known(pool, pool), 3, rng(seed))) for seed in range(10)}
     assert len(seconds) == 10
 
 
 def test_kcenter_is_not_misled_by_a_large_offset():
     pool, labeled = points(30, 4), points(5, 4, 1)
-    moved = kcenter.greedy((pool + 1e5, labeled + 1e5), 5, rng())
+    moved = kcenter.greedy(Known(pool + 1e5, labeled + 1e5), 5, rng())
     assert moved.tolist() == kcenter_by_loop(pool, labeled, 5)
 
 
 def test_principal_components_are_scikit_learns():
     pool, labeled = points(40, 8) * np.arange(1, 9), points(10, 8, 1) * np.arange(1, 9)
-    got = np.concatenate(kcenter.principal_components(pool, labeled, 3))
+    got = np.concatenate(axes.principal_components(pool, labeled, 3))
     wanted = PCA(3, svd_solver="full").fit_transform(np.concatenate([pool, labeled]))
     np.testing.assert_allclose(np.abs(got), np.abs(wanted), rtol=1e-8, atol=1e-10)
-    picks = kcenter.greedy((pool, labeled), 7, rng(), pca=3)
+    picks = kcenter.greedy(Known(pool, labeled), 7, rng(), pca=3)
     assert picks.tolist() == kcenter_by_loop(got[:40], got[40:], 7)
 
 
 @pytest.mark.parametrize("pca", [0, 5, 50])
 def test_kcenter_keeps_all_components_where_there_are_no_more(pca):
     pool, labeled = points(30, 5), points(4, 5, 1)
-    assert kcenter.greedy((pool, labeled), 6, rng(), pca=pca).tolist() == (
+    assert kcenter.greedy(Known(pool, labeled), 6, rng(), pca=pca).tolist() == (
         kcenter_by_loop(pool, labeled, 6)
     )
 
@@ -277,7 +287,7 @@ def test_kmeans_takes_one_of_each_clear_cluster(backend):
     centres = 1000 * np.eye(20)
     x = np.concatenate([centre + points(10, 20, at) for at, centre in enumerate(centres)])
     for seed in range(25):  # of b rows drawn uniformly, some seven clusters would hold none
-        picks = kmeans.nearest_to_centres(x, 20, rng(seed), 20, backend)
+        picks = by_kmeans(x, 20, rng(seed), 20, backend)
         assert sorted(picks // 10) == list(range(20))
     for pick in picks:
         members = x[pick // 10 * 10 : pick // 10 * 10 + 10]
@@ -322,7 +332,7 @@ def test_kmeans_is_lloyd_and_then_the_nearest_free(backend, seed):
     for centre in centres:
         order = np.argsort(((x - centre) ** 2).sum(1))
         wanted.append(next(int(at) for at in order if at not in wanted))
-    picks = kmeans.nearest_to_centres(x, 5, rng(seed), 4, backend)
+    picks = by_kmeans(x, 5, rng(seed), 4, backend)
     assert picks.tolist() == wanted
 
 
