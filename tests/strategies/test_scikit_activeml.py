@@ -11,7 +11,6 @@ from skactiveml.pool._query_by_committee import variation_ratios
 from skactiveml.pool._uncertainty_sampling import uncertainty_scores
 
 from stages.strategies import badge, batchbald, probcover, typiclust, uncertainty
-from stages.strategies.handshake import Known
 
 SEEDS = (0, 1, 2)
 
@@ -78,8 +77,8 @@ def test_distances_of_gradient_embeddings(seed):
 @pytest.mark.parametrize("delta", [0.5, 0.9])
 def test_probcover_takes_what_covers_most_in_each_step(seed, delta):
     rows = unit(150, 5, seed)
-    known = probcover.KnownAndClasses(rows[10:], rows[:10], 4)
-    picks = probcover.covering(known, 8, np.random.default_rng(seed), delta=delta)
+    given = probcover.KnownAndClasses(rows[10:], rows[:10], 4)
+    picks = probcover.covering(given, 8, np.random.default_rng(seed), delta=delta)
     labels = np.full(150, np.nan)
     labels[:10] = 0
     for pick in picks + 10:
@@ -94,6 +93,6 @@ def test_the_most_typical_of_one_cluster(seed):
     rows = unit(90, 6, seed)
     theirs = TypiClust(k=7, random_state=0).query(rows, np.full(90, np.nan))
     ours = typiclust.typical(
-        Known(rows, rows[:0]), 1, np.random.default_rng(seed), clusters=1, neighbours=7
+        (rows, rows[:0]), 1, np.random.default_rng(seed), clusters=1, neighbours=7
     )
     assert ours.tolist() == theirs.tolist()
