@@ -135,7 +135,7 @@ def test_a_protocol_says_each_setting_by_value(study_copy):
         "device": "cpu",
         "split": {"initial": 12, "validation": 5, "balanced": False},
         "query_size": 6,
-        "model": {"name": "small_cnn", "dropout": 0.3, "stem": "3x3", "max_pool": False},
+        "model": {"name": "small_cnn", "dropout": 0.3},
         "epochs": 9,
         "batch_size": 8,
         "optimizer": "adam",
