@@ -14,9 +14,9 @@ from benchmarks.plain import Loop, published, usual_state
 from stages.datasets import sources
 from stages.datasets.images import channel_statistics
 from stages.geometry.probabilities import entropy, softmax
-from stages.learners.fit import fit, fresh
 from stages.models.batches import Batches, classify, embed
 from stages.models.compute import Compute, configure
+from stages.models.fit import fit, fresh
 from stages.rounds.context import Round
 from stages.rounds.evaluation import evaluate, measure
 from stages.study.settings import Dataset, Split, Task

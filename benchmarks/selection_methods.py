@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from stages.selectors.top import top
 
 from stages.geometry.diversity import minimum_distance, posterior_variance
-from stages.selectors.cluster_margin import ClusteredMargins
+from stages.strategies.cluster_margin import ClusteredMargins
+from stages.strategies.top import top
 
 ITERATIONS = 20
 
@@ -190,7 +190,7 @@ class Method:
 
 
 OURS, PLAIN, HERE = (
-    "stages.selectors.",
+    "stages.strategies.",
     "benchmarks.plain_selection:",
     "benchmarks.selection_methods:",
 )
@@ -203,16 +203,14 @@ BADGE, KCENTER, KMEANS = (
 # given, and its cost.
 METHODS: dict[str, Method] = {
     "badge": Method(BADGE, gradient_factors, _badge),
-    "kcenter": Method(KCENTER, with_labeled, _kcenter),
+    "kcenter": Method(KCENTER, with_labeled, _kcenter, {"pca": 0}),
     "kcenter_pca32": Method(KCENTER, with_labeled, _kcenter_pca, {"pca": 32}),
     "kmeans": Method(KMEANS, embedding, _kmeans),
     "kmeans_exact": Method(KMEANS, embedding, _kmeans, {"backend": "exact"}),
     "kmeans_faiss": Method(KMEANS, embedding, _kmeans, {"backend": "faiss"}),
     "kmeans_scipy": Method(KMEANS, embedding, _kmeans, {"backend": "scipy"}),
     "kmeans_sklearn": Method(KMEANS, embedding, _kmeans, {"backend": "sklearn"}),
-    "cluster_margin": Method(
-        OURS + "cluster_margin:cluster_margin", margins_in_a_first_round, _linkage
-    ),
+    "cluster_margin": Method(OURS + "cluster_margin:select", margins_in_a_first_round, _linkage),
     "posterior_variance": Method(HERE + "most_variance", with_labeled, _variance),
     "minimum_distance": Method(HERE + "most_distant", with_labeled, _to_labeled),
     "batchbald": Method(OURS + "batchbald:greedy", dropout_passes, _batchbald),

@@ -83,7 +83,10 @@ def composed(label: str, given: dict[str, Any] | None) -> tuple[Strategy, dict[s
         _check_fit(where, entry)
     settings = {_name(where, entry, key): value for key, value in given.items()}
     for role, section in sections.items():
-        settings |= {entry.name(role, key): value for key, value in section.items()}
+        own = {entry.name(role, key): value for key, value in section.items()}
+        if twice := [name for name in own if name in settings]:
+            raise UserError(f"{where}: {shown(twice[0])} stands there twice, once in {role}")
+        settings |= own
     return entry, settings
 
 
@@ -163,18 +166,20 @@ def complete(label: str, entry: Strategy, given: dict[str, Any]) -> dict[str, An
     for role, path in entry.parts.items():
         names = {key: entry.name(role, key) for key in parts.section(path).kinds}
         own = {key: given[name] for key, name in names.items() if name in given}
-        values, wrong = parts.check(where, path, own)
+        values, wrong = parts.check(where, path, own, names)
         settings |= {names[key]: value for key, value in values.items()}
         faults |= {names[key]: line for key, line in wrong.items()}
     if CANDIDATES in given or entry.candidates:
         value = given.get(CANDIDATES, entry.candidates)
         settings[CANDIDATES] = value
         if not parts.allows(Drawn, value):
-            faults[CANDIDATES] = kind_of(Drawn).fault(f"{where}.{CANDIDATES}", value, 0)
+            faults[CANDIDATES] = kind_of(Drawn).fault(
+                f"{where}.{CANDIDATES}", value, entry.candidates
+            )
     if faults:
         raise UserError(*(faults[key] for key in dict.fromkeys([*given, *faults]) if key in faults))
     for small, large in entry.ordered:
-        if settings[small] > settings[large]:
+        if {small, large} <= settings.keys() and settings[small] > settings[large]:
             raise UserError(
                 f"{where}.{large} is {settings[large]!r}, but {small} is {settings[small]!r}; "
                 f"allowed: {settings[small]!r} or more"

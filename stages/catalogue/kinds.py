@@ -87,12 +87,16 @@ class Kind:
             return nearest(value, self.choices)
         if NAMES in self.markers:
             return "allowed: a list of different strategies' names"
-        such = "or null" if default is None else f"such as {default!r}"
+        such = "" if default is None else f"such as {default!r}"
+        if default is None and self.null:
+            such = "or null"
         if self.items:
-            return f"allowed: a list of {len(self.items)}, each {self.items[0].noun()}, {such}"
-        if self.base not in (int, float):
-            return f"allowed: a {self.base.__name__} {such}"
-        return f"allowed: {self.noun()}, {such}"
+            words = f"a list of {len(self.items)}, each {self.items[0].noun()},"
+        elif self.base in (int, float):
+            words = self.noun() + ("," if such else "")
+        else:
+            words = f"a {self.base.__name__}"
+        return f"allowed: {words} {such}".rstrip()
 
     def noun(self) -> str:
         """What number it is, in words."""
@@ -163,7 +167,8 @@ def _union(branches: tuple[Any, ...]) -> Kind:
         return replace(kind, null=True)
     kinds = [kind_of(branch) for branch in branches]
     numbers = [kind for kind in kinds if not kind.choices]
-    if len(numbers) != 1 or any(kind.choices not in ((), (0,)) for kind in kinds):
+    other = [kind for kind in kinds if kind.choices not in ((), (0,))]
+    if len(numbers) != 1 or numbers[0].base not in (int, float) or other:
         raise TypeError(f"{branches!r} is no kind of setting")
     return Kind(**{**vars(numbers[0]), "zero": True})
 

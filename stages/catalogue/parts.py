@@ -10,9 +10,11 @@ import functools
 import importlib
 import inspect
 import sys
+import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
@@ -22,6 +24,7 @@ from stages.machine.errors import UserError, nearest, shown
 
 CARRY = "carry"  # a selector that has this parameter is given what the last round handed on
 ROLES = ("learner", "scorer", "selector")
+ANYTHING = {"", "Any", "object", "ndarray", "NDArray"}  # annotations that say too little to refuse
 _known: weakref.WeakKeyDictionary[Any, Section] = weakref.WeakKeyDictionary()
 
 
@@ -81,12 +84,12 @@ def section(path: str) -> Section:
         if function not in _known:
             _known[function] = _section(function)
         return _known[function]
-    except (TypeError, NameError, SyntaxError, ValueError, AttributeError) as error:
+    except Exception as error:  # a user's own annotations are evaluated
         raise UserError(f"{shown(path)}: its settings cannot be read: {error}") from None
 
 
 def _section(function: Callable[..., Any]) -> Section:
-    names = getattr(inspect.unwrap(function), "__globals__", {})
+    names = _globals_of(function)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         free = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
@@ -94,43 +97,75 @@ def _section(function: Callable[..., Any]) -> Section:
         if free or name == CARRY or (required and parameter.kind != parameter.KEYWORD_ONLY):
             continue
         annotation = parameter.annotation
+        if annotation is parameter.empty and required:
+            raise TypeError(f"{name!r} has neither an annotation nor a default")
         if annotation is parameter.empty:
             annotation = type(parameter.default)
         elif isinstance(annotation, str):
             annotation = eval(annotation, names)
         fields[name] = (bounded(annotation), ... if required else parameter.default)
-    config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     return Section(
-        create_model(getattr(function, "__name__", "part"), __config__=config, **fields),
+        _model(getattr(function, "__name__", "part"), fields),
         {name: kind_of(annotation) for name, (annotation, _) in fields.items()},
         {name: default for name, (_, default) in fields.items() if default is not ...},
     )
 
 
-def check(where: str, path: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
+    config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a setting may be called `copy` or `schema`
+        return create_model(name, __config__=config, **fields)
+
+
+def _globals_of(function: Any) -> dict[str, Any]:
+    """What the annotations of a function, or of an object that can be called, may name."""
+    while isinstance(function := inspect.unwrap(function), functools.partial):
+        function = function.func
+    if not hasattr(function, "__globals__"):
+        function = type(function).__call__
+    return getattr(function, "__globals__", {})
+
+
+def check(
+    where: str, path: str, given: dict[str, Any], names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The settings of a part, those given and the defaults of all others; and what is wrong.
 
     Args:
         where: what stands before a setting's name in a message.
+        names: what a message calls a setting, where that is another name than the part's.
 
     Returns:
         Values by name (none if anything is wrong), and a line for each key that is wrong: unknown,
         missing, of another kind, out of bounds.
     """
     part = section(path)
+    # False and 0.0 equal 0, so pydantic lets them pass for Literal[0].
+    other = {int: (bool, float), float: bool}
+    wrong = {
+        key
+        for key, kind in part.kinds.items()
+        if kind.base in other and isinstance(given.get(key), other[kind.base])
+    }
     try:
-        return dict(part.model.model_validate(given)), {}
+        values = dict(part.model.model_validate(given))
     except ValidationError as error:
-        wrong = {str(fault["loc"][0]) for fault in error.errors(include_url=False)}
+        wrong |= {str(fault["loc"][0]) for fault in error.errors(include_url=False)}
+    if not wrong:
+        return values, {}
     lines = {}
     for key in dict.fromkeys([*given, *part.kinds]):
+        place = f"{where}.{names.get(key, key)}"
         if key not in part.kinds:
             lines[key] = f"{where}: unknown key {shown(key)}; {nearest(key, part.kinds)}"
         elif key in wrong and key not in given:
-            lines[key] = f"{where}.{key} is missing"
+            lines[key] = f"{place} is missing"
         elif key in wrong:
             default = part.defaults.get(key)
-            lines[key] = part.kinds[key].fault(f"{where}.{key}", given[key], default)
+            lines[key] = part.kinds[key].fault(place, given[key], default)
     return {}, lines
 
 
@@ -215,8 +250,9 @@ def fit_together(scorer: str, selector: str) -> bool:
 
 
 def _names(annotation: Any) -> set[str]:
-    """``Scores | handshake.Attacked`` gives {"Scores", "Attacked"}."""
-    if annotation is inspect.Signature.empty or annotation in (Any, "Any"):
+    """``Scores | handshake.Attacked`` gives {"Scores", "Attacked"}; an array has lost its name."""
+    if annotation is inspect.Signature.empty:
         return set()
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    return {one.strip().partition("[")[0].rpartition(".")[2] for one in text.split("|") if one}
+    names = {one.strip().partition("[")[0].rpartition(".")[2] for one in text.split("|")}
+    return set() if names & ANYTHING else names

@@ -49,7 +49,7 @@ def train(round: Round, *, delta: Amount = 0.05, decay: Amount = 0.0033) -> Lear
     Raises:
         UserError: training diverged (weights are no longer finite).
     """
-    from stages.learners.fit import fit, fresh
+    from stages.models.fit import fit, fresh
     from stages.rounds.context import Learned
 
     believed = believed_of(round)

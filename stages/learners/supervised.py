@@ -14,7 +14,7 @@ def train(round: Round) -> Learned:
     Raises:
         UserError: training diverged (weights are no longer finite).
     """
-    from stages.learners.fit import fit, fresh
+    from stages.models.fit import fit, fresh
     from stages.rounds.context import Learned
 
     network = fresh(round)

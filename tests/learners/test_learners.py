@@ -9,13 +9,13 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from stages.learners.fit import fit, fresh
 from stages.learners.supervised import train
 from stages.machine.errors import UserError
 from stages.models import state
 from stages.models.augmentation import Augmentation
 from stages.models.batches import Batches, batches_of
 from stages.models.compute import configure
+from stages.models.fit import fit, fresh
 from stages.models.optimizers import SGD, Adam, Steps
 from stages.rounds import evaluation
 from stages.rounds.context import Round

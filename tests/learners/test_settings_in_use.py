@@ -12,12 +12,12 @@ from study import grow, tree, write_params
 from test_learners import problem, same, task, weights
 
 from stages.catalogue import ARCHITECTURES
-from stages.learners import fit as loop
-from stages.learners.fit import fresh
 from stages.learners.supervised import train
 from stages.machine.randomness import Purpose
 from stages.models import batches, optimizers, state
+from stages.models import fit as loop
 from stages.models.batches import Batches
+from stages.models.fit import fresh
 from stages.split import split
 from stages.study import settings
 from stages.study.layout import Layout

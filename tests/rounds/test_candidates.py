@@ -87,9 +87,11 @@ def test_a_pool_smaller_than_the_part_is_taken_whole(study_copy):
 def test_cluster_margin_clusters_the_whole_pool_and_keeps_it(study_copy):
     study = study_with(study_copy, cm={"use": "cluster_margin", "candidates": 50, "part": 300})
     grow(study, study_copy, "digits", "cm", 0)
-    first, second = (carry.read(Layout(study_copy).artifacts("digits", "cm", 0, n)) for n in (1, 2))
-    assert first["cluster_margin_rows"].tolist() == pool_of(study_copy).tolist()
-    for name in ("cluster_margin_rows", "cluster_margin_clusters"):
+    first, second = (
+        carry.read(Layout(study_copy).artifacts("digits", "cm", 0, n))["selector"] for n in (1, 2)
+    )
+    assert first["rows"].tolist() == pool_of(study_copy).tolist()
+    for name in ("rows", "clusters"):
         assert (first[name] == second[name]).all()
 
 

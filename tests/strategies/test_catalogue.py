@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,11 +17,14 @@ import yaml
 from study import REPO, tree, write_params
 
 from stages import catalogue
+from stages.catalogue.parts import fit_together, missing_parts, section
 from stages.datasets.images import PARTS, Images
 from stages.datasets.sources import load
 from stages.machine.errors import UserError
 from stages.machine.files import write_array, write_json
-from stages.round import Run, check_selection, run_round
+from stages.round import run_round
+from stages.rounds.opening import Run
+from stages.rounds.selection import check_selection
 from stages.split import split
 from stages.start import start
 from stages.study import ledger, settings
@@ -117,10 +121,45 @@ def test_an_entry_is_complete(name):
     assert entry.family in ("uncertainty", "diversity", "hybrid", "baseline")
     functions = [catalogue.load(path) for path in (entry.learner, entry.scorer, entry.selector)]
     assert all(callable(function) and function.__doc__ for function in functions)
-    taken = [inspect.signature(function).parameters for function in functions]
-    for key in set(entry.settings) - set(catalogue.EVERYWHERE):
-        assert any(key in names for names in taken), f"nobody reads the setting {key}"
-    assert set(entry.least) | set(entry.choices) <= set(entry.settings)
+    for role, path in entry.parts.items():
+        taken = inspect.signature(catalogue.load(path)).parameters
+        for key in section(path).kinds:
+            assert entry.name(role, key) in entry.kinds
+            assert taken[key].kind == inspect.Parameter.KEYWORD_ONLY, f"{path}: {key}"
+    assert set(entry.settings) <= set(entry.kinds)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_parts_of_an_entry_fit_together(name):
+    entry = catalogue.STRATEGIES[name]
+    given, taken = (
+        inspect.signature(catalogue.load(path)) for path in (entry.scorer, entry.selector)
+    )
+    assert given.return_annotation is not inspect.Signature.empty
+    assert next(iter(taken.parameters.values())).annotation is not inspect.Signature.empty
+    assert fit_together(entry.scorer, entry.selector)
+    assert not missing_parts(entry.learner, entry.scorer)
+
+
+LIGHT = """
+import sys
+from stages.catalogue.parts import section
+from stages.catalogue.table import modules
+found = [getattr(module, "ENTRIES", {}) for module in modules("strategies")]
+entries = [one for some in found for one in some.values()]
+[section(path) for entry in entries for path in (entry.scorer, entry.selector)]
+heavy = ("torch", "faiss", "sklearn", "scipy.optimize", "scipy.sparse", "scipy.linalg")
+print(len(entries), [name for name in heavy if name in sys.modules])
+"""
+
+
+def test_the_files_of_strategies_are_light_to_import():
+    """What is heavy is imported by the function that needs it."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    count, heavy = done.stdout.split(maxsplit=1)
+    assert heavy.strip() == "[]" and int(count) > 30
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -129,17 +168,18 @@ def test_defaults_are_allowed(name):
     assert catalogue.complete(name, entry, dict(entry.settings)) == entry.settings
 
 
-def test_params_lists_the_whole_catalogue():
-    written = yaml.safe_load((REPO / "params.yaml").read_text(encoding="utf-8"))["strategy"]
-    missing = [name for name in NAMES if name not in written]
-    assert missing == []
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_strategy_that_samples_dropout_says_so(name):
     """Without a dropout layer all passes would be equal."""
     entry = catalogue.STRATEGIES[name]
-    assert entry.needs_dropout or "passes" not in entry.settings
+    assert entry.draws_masks(entry.settings) == ("passes" in entry.settings)
+
+
+def test_a_hybrid_of_diversity_alone_samples_none():
+    entry = catalogue.STRATEGIES["hybrid"]
+    for combination in entry.kinds["combination"].choices:
+        asked = entry.draws_masks(entry.settings | {"combination": combination})
+        assert asked == (combination != "diversity")
 
 
 SCORERS = {
@@ -263,22 +303,25 @@ def test_a_strategy_beyond_the_first_round_knows_what_was_bought(study, tmp_path
 
 
 OWN = """
+from typing import Annotated
 import numpy as np
-from stages.catalogue import SUPERVISED, TOP, Strategy
+from pydantic import Field
+from stages.catalogue import Strategy
 
-def reverse(pool, power=1):
-    return -(pool.rows.astype(float) ** power)
+def reverse(pool, power: Annotated[int, Field(ge=0)] = 1, shift=0):
+    return -(pool.candidates.astype(float) ** power) - shift
 
 def flawed(scores, b, rng):
     return np.zeros(b, int)
 
 HERE = "own_strategies:"
-my_strategy = Strategy(SUPERVISED, HERE + "reverse", TOP, "nobody", "baseline", "N", {"power": 1})
-bad_strategy = Strategy(SUPERVISED, HERE + "reverse", HERE + "flawed", "nobody", "hybrid", "N")
-nan_strategy = Strategy(SUPERVISED, HERE + "nothing", TOP, "nobody", "hybrid", "N")
+SAID = {"source": "nobody", "family": "hybrid", "cost": "N"}
+my_strategy = Strategy(scorer=HERE + "reverse", **SAID)
+bad_strategy = Strategy(scorer=HERE + "reverse", selector=HERE + "flawed", **SAID)
+nan_strategy = Strategy(scorer=HERE + "nothing", **SAID)
 
 def nothing(pool):
-    return np.full(len(pool.rows), np.nan)
+    return np.full(len(pool.candidates), np.nan)
 """
 
 
@@ -309,15 +352,14 @@ def test_a_strategy_of_ones_own_by_import_path(own):
     assert picks_of(own, "mine", 0).tolist() == free[:B].tolist()
 
 
-def test_a_strategy_of_ones_own_has_settings(own):
-    write_params(
-        own,
-        tree(
-            strategies=["mine"],
-            strategy={"mine": {"use": "own_strategies:my_strategy", "power": -1}},
-        ),
-    )
-    with pytest.raises(UserError, match="strategy.mine.power is -1"):
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("power", -1), ("power", 1.5), ("power", "all"), ("shift", True), ("shift", 10**10)],
+)
+def test_a_strategy_of_ones_own_has_settings(own, key, value):
+    mine = {"use": "own_strategies:my_strategy", key: value}
+    write_params(own, tree(strategies=["mine"], strategy={"mine": mine}))
+    with pytest.raises(UserError, match=f"strategy.mine.{key} is '?{value}'?; allowed: a whole"):
         settings.load(own / "params.yaml")
 
 

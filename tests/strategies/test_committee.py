@@ -127,7 +127,7 @@ def test_blocks_change_no_score(measure):
 
 def test_gradient_norm_is_the_length_of_badges_embedding(known, learned):
     pool = pool_of(known, learned)
-    errors, embeddings = badge.score(pool)
+    errors, embeddings = badge.gradient_factors(pool)
     wanted = [
         np.linalg.norm(np.outer(one, other)) for one, other in zip(errors, embeddings, strict=True)
     ]

@@ -19,8 +19,9 @@ from stages import catalogue
 from stages.datasets.sources import load
 from stages.models.batches import Batches
 from stages.models.compute import configure
-from stages.round import pool_of, select
-from stages.rounds.context import Learned, Problem
+from stages.rounds.context import Learned, Pool, Round
+from stages.rounds.selection import choose as choose_in_a_round
+from stages.rounds.selection import pool_of, score
 from stages.study.settings import Dataset, Task
 
 NAMES = list(catalogue.STRATEGIES)
@@ -58,9 +59,9 @@ def options_of(name: str) -> tuple[catalogue.Strategy, dict]:
     return entry, catalogue.complete(name, entry, {**entry.settings, **QUICK.get(name, {})})
 
 
-def problem(
-    rows: np.ndarray, pool: np.ndarray, images: np.ndarray | None = None, **task: Any
-) -> Problem:
+def a_round(
+    labeled: np.ndarray, unlabeled: np.ndarray, images: np.ndarray | None = None, **task: Any
+) -> Round:
     """Rows of digits to train on and to choose from; ``images`` in place of theirs."""
     own, labels, manifest = digits()
     settings = yaml.safe_load((REPO / "params.yaml").read_text(encoding="utf-8"))["task"]["digits"]
@@ -72,29 +73,44 @@ def problem(
         manifest["std"],
         configure("portable", "cpu", 1),
     )
-    return Problem(
-        batches, rows, labels[rows], pool, 10, (1, 8, 8), Task(**settings), 3, 0, batches.compute
+    return Round(
+        batches=batches,
+        labeled=labeled,
+        labels=labels[labeled],
+        unlabeled=unlabeled,
+        classes=10,
+        shape=(1, 8, 8),
+        task=Task(**settings),
+        seed=3,
+        n=0,
+        compute=batches.compute,
     )
 
 
-def choose(name: str, given: Problem, learned: Learned | None = None) -> np.ndarray:
+def learned_by(name: str, given: Round) -> Learned:
+    entry, options = options_of(name)
+    return catalogue.bind(entry.learner, options, "learner")(given)
+
+
+def whole(name: str, given: Round, learned: Learned | None) -> Pool:
+    """The pool of all candidates."""
+    return pool_of(given, learned or learned_by(name, given), {})
+
+
+def choose(name: str, given: Round, learned: Learned | None = None) -> np.ndarray:
     """Rows that the strategy takes, in its order; the round's own checks of them have passed."""
     entry, options = options_of(name)
-    scored = scores(name, given, learned)
-    selection = select(name, given, scored, entry, options, len(given.pool))
-    return given.pool[selection.positions]
+    pool = whole(name, given, learned)
+    return choose_in_a_round(name, score(pool, entry, options), pool, entry, options).rows
 
 
-def scores(name: str, given: Problem, learned: Learned | None = None) -> Any:
+def scores(name: str, given: Round, learned: Learned | None = None) -> Any:
     """What the strategy's scorer gives its selector."""
-    entry, options = options_of(name)
-    learned = learned or catalogue.bind(entry.learner, options)(given)
-    pool = pool_of(given, learned, np.arange(len(given.pool)))
-    return catalogue.bind(entry.scorer, options)(pool)
+    return score(whole(name, given, learned), *options_of(name)).value
 
 
-def first(labeled: int = LABELED, candidates: int = CANDIDATES, **task) -> Problem:
-    return problem(np.arange(labeled), np.arange(labeled, labeled + candidates), **task)
+def first(labeled: int = LABELED, candidates: int = CANDIDATES, **task) -> Round:
+    return a_round(np.arange(labeled), np.arange(labeled, labeled + candidates), **task)
 
 
 @pytest.mark.parametrize("b", [1, CANDIDATES])
@@ -103,7 +119,7 @@ def test_one_candidate_and_all_of_them(name, b):
     given = first(query_size=b)
     picks = choose(name, given)
     assert len(set(picks.tolist())) == b
-    assert np.isin(picks, given.pool).all()
+    assert np.isin(picks, given.unlabeled).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,7 +127,7 @@ def test_fewer_distinct_images_than_are_wanted(name):
     """Three images, again and again; two of them are in the labeled set, too."""
     images = digits()[0].copy()
     images[LABELED : LABELED + CANDIDATES] = images[np.arange(CANDIDATES) % 3 + LABELED - 2]
-    given = problem(
+    given = a_round(
         np.arange(LABELED), np.arange(LABELED, LABELED + CANDIDATES), images, query_size=12
     )
     assert len(set(choose(name, given).tolist())) == 12
@@ -123,45 +139,43 @@ def test_a_class_without_a_label(name):
     without = np.flatnonzero(labels != 7)[:LABELED]
     pool = np.setdiff1d(np.arange(80), without)
     assert (labels[pool] == 7).any()
-    assert len(choose(name, problem(without, pool))) == B
+    assert len(choose(name, a_round(without, pool))) == B
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_of_one_class_only(name):
     ones = np.flatnonzero(digits()[1] == 1)[:5]
-    assert len(choose(name, problem(ones, np.setdiff1d(np.arange(60), ones)))) == B
+    assert len(choose(name, a_round(ones, np.setdiff1d(np.arange(60), ones)))) == B
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_chances_of_exactly_zero_and_one(name):
     """A network that is sure of everything."""
     given = first()
-    entry, options = options_of(name)
-    learned = catalogue.bind(entry.learner, options)(given)
+    learned = learned_by(name, given)
     with torch.no_grad():
-        for network in (learned.network, *learned.members):
+        for network in (learned.network, *learned.parts.get("members", ())):
             network.classifier.weight.mul_(1e6)
-    pool = pool_of(given, learned, np.arange(CANDIDATES))
-    assert set(np.unique(pool.probabilities)) == {0.0, 1.0}
+    assert set(np.unique(whole(name, given, learned).probabilities)) == {0.0, 1.0}
     picks = choose(name, given, learned)
     assert len(set(picks.tolist())) == B
 
 
 @pytest.fixture
-def reordered() -> tuple[Problem, Problem, np.ndarray]:
-    """A problem, the same with all images in another order, and where each row went."""
+def reordered() -> tuple[Round, Round, np.ndarray]:
+    """A round, the same with all images in another order, and where each row went."""
     given, images = first(), digits()[0]
     place = np.random.default_rng(4).permutation(len(images))
     shuffled = np.empty_like(images)
     shuffled[place] = images
-    moved = problem(place[given.rows], np.sort(place[given.pool]), shuffled)
+    moved = a_round(place[given.labeled], np.sort(place[given.unlabeled]), shuffled)
     return given, replace(moved, labels=given.labels), place
 
 
 @pytest.mark.parametrize("name", SCORES_WITHOUT_ORDER)
 def test_scores_do_not_depend_on_the_order_of_the_pool(name, reordered):
     given, moved, place = reordered
-    there = np.searchsorted(moved.pool, place[given.pool])
+    there = np.searchsorted(moved.unlabeled, place[given.unlabeled])
     assert (scores(name, moved)[there] == scores(name, given)).all()
 
 

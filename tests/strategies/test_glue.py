@@ -14,18 +14,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pools import pool_of
 from scipy.special import softmax
 from scipy.stats import entropy
-from stages.rounds.pool import Pool
 
 from stages import catalogue
 from stages.machine.randomness import Purpose, generator
-from stages.models import build, initialise
+from stages.models import attacks, build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.models.discriminator import Training, discriminator_score
+from stages.rounds.context import Pool
 from stages.rounds.properties import properties
-from stages.scorers import adversarial, gcn
+from stages.rounds.selection import score
+from stages.strategies import gcn
 from stages.study.settings import Model, Task
 
 N, L, CLASSES, PASSES, RATE, ROUND = 25, 9, 4, 5, 0.4, 2
@@ -59,19 +61,18 @@ NETWORKS = [network(seed) for seed in (0, 4, 5, 6)]  # the model, and a committe
 @pytest.fixture(params=["whole", "warm"])
 def pool(request) -> Pool:
     compute = configure("machine", "cpu", 1)
-    made = Pool(
+    made = pool_of(
         NETWORKS[0],
         Batches(IMAGES, [MEAN], [STD], compute),
         ROWS,
         LABELED,
-        lambda purpose: generator(7, purpose, ROUND),
         LABELS,
         CLASSES,
-        3,
-        ROUND,
-        tuple(NETWORKS[1:]),
-        {},
-        np.sort(np.concatenate([ROWS, SHUFFLED[-4:]])),
+        query_size=3,
+        n=ROUND,
+        seed=7,
+        unlabeled=np.sort(np.concatenate([ROWS, SHUFFLED[-4:]])),
+        parts={"members": tuple(NETWORKS[1:])},
     )
     if request.param == "warm":  # as where another strategy was asked before
         _ = made.outputs
@@ -159,8 +160,7 @@ SCORES: dict[str, Callable[[], np.ndarray]] = {
 def given(name: str, pool: Pool, **changes: Any) -> Any:
     """What the scorer of a strategy gives with these settings."""
     entry = catalogue.find(name)
-    settings = catalogue.complete(name, entry, changes)
-    return catalogue.bind(entry.scorer, settings)(pool)
+    return score(pool, entry, catalogue.complete(name, entry, changes)).value
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -213,7 +213,7 @@ def test_cluster_margin_embeds_all_unlabeled_rows_in_the_first_round(pool):
 
 def test_cluster_margin_takes_later_what_was_handed_on(pool):
     rows, clusters = np.arange(len(IMAGES)), rng().integers(0, 5, len(IMAGES))
-    pool.carry = {"cluster_margin_rows": rows, "cluster_margin_clusters": clusters}
+    pool.carry = {"selector": {"rows": rows, "clusters": clusters}}
     found = given("cluster_margin", pool)
     np.testing.assert_allclose(found.margins, -gap(P), **CLOSE)
     assert found.rows.tolist() == ROWS.tolist() and found.features is None
@@ -300,23 +300,28 @@ def test_every_setting_reaches_a_function_with_the_value_given(name):
             changed[key] = not value
         elif type(value) in OTHER:
             changed[key] = OTHER[type(value)](value)
-        elif key in entry.choices:
-            changed[key] = next(choice for choice in entry.choices[key] if choice != value)
-    bound = [
-        catalogue.bind(path, changed).keywords
-        for path in (entry.learner, entry.scorer, entry.selector)
-    ]
+        elif choices := entry.kinds[key].choices:
+            changed[key] = next(choice for choice in choices if choice != value)
+    bound = {
+        role: catalogue.bind(path, changed, role).keywords for role, path in entry.parts.items()
+    }
     for key, value in changed.items():
-        reached = [keywords[key] for keywords in bound if key in keywords]
-        assert key in catalogue.EVERYWHERE or reached
+        reached = [
+            found
+            for role, keywords in bound.items()
+            for own, found in keywords.items()
+            if entry.name(role, own) == key
+        ]
+        assert key == catalogue.CANDIDATES or reached
         assert all(one == value for one in reached)
 
 
 @pytest.mark.parametrize("name", catalogue.STRATEGIES)
 def test_what_is_given_goes_before_the_default(name):
     entry = catalogue.STRATEGIES[name]
+    ordered = {key for pair in entry.ordered for key in pair}
     for key, value in entry.settings.items():
-        if isinstance(value, float) and value < 1 and key not in entry.most:
+        if isinstance(value, float) and value < 1 and key not in ordered:
             assert catalogue.complete(name, entry, {key: value / 2})[key] == value / 2
     assert catalogue.complete(name, entry, {"candidates": 77})["candidates"] == 77
 
@@ -370,10 +375,10 @@ def test_core_gcn_has_the_first_layer_of_drawn_candidates_and_of_the_labeled_set
 
 def test_a_node_is_where_its_image_is(pool):
     """A candidate that copies a labeled image has its features, layer by layer."""
-    pool.rows = np.sort(np.concatenate([ROWS, LABELED[:1]]))
+    pool.candidates = np.sort(np.concatenate([ROWS, LABELED[:1]]))
     vars(pool).pop("embeddings", None)
     drawn, own, labeled = given("core_gcn", pool, subset=0, epochs=1)
-    copy = own[np.searchsorted(pool.rows, LABELED[0])]
+    copy = own[np.searchsorted(pool.candidates, LABELED[0])]
     distances = np.abs(labeled - copy).max(1)
     assert distances.argmin() == 0 and distances[0] < 1e-3 < np.sort(distances)[1]
 
@@ -412,16 +417,15 @@ def test_every_setting_of_a_scorer_makes_a_difference(name, changes, pool):
         "uncertain_gcn": {"epochs": 5, "hidden": 8, "subset": 20, "learning_rate": 0.01},
         "dal": {"epochs": 6, "mini_queries": 3, "ratio": 2, "batch_size": 8, "accuracy": 1.0},
     }.get(name, {})
-    found = [given(name, pool, **short), given(name, pool, **{**short, **changes})]
-    one, other = (getattr(scored, "scores", scored) for scored in found)
+    one, other = (given(name, pool, **short), given(name, pool, **{**short, **changes}))
     assert np.abs(one - other).max() > 1e-6
 
 
 @pytest.mark.parametrize("count", [0, 2, 3])
 def test_deepfool_looks_at_as_many_classes_as_it_says(count, pool, monkeypatch):
-    asked, plain = [], adversarial.deep_fool
+    asked, plain = [], attacks.deep_fool
     monkeypatch.setattr(
-        adversarial, "deep_fool", lambda *given: asked.append(given[0]) or plain(*given)
+        attacks, "deep_fool", lambda *given: asked.append(given[0]) or plain(*given)
     )
     given("deepfool", pool, top_classes=count, iterations=1)
     assert asked == [count]
@@ -430,7 +434,7 @@ def test_deepfool_looks_at_as_many_classes_as_it_says(count, pool, monkeypatch):
 def test_properties_are_of_the_selected_images(pool):
     """Li et al. 2022, Figure 2: of the rows at these positions, against all pairs and formulas."""
     positions = np.array([20, 3, 11, 7])
-    task = Task.model_validate(
+    pool.round.task = Task.model_validate(
         {
             "dataset": {"name": "digits"},
             "split": {"initial": 1},
@@ -444,7 +448,7 @@ def test_properties_are_of_the_selected_images(pool):
             "padding": 2,
         }
     )
-    found = properties(pool, positions, task)
+    found = properties(pool, positions)
     rows = ROWS[positions]
     apart = [np.linalg.norm(X[a] - X[b]) for a in positions for b in positions if a != b]
     assert found["diversity"] == pytest.approx(np.mean(apart), abs=1e-4)

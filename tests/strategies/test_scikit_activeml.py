@@ -77,7 +77,8 @@ def test_distances_of_gradient_embeddings(seed):
 @pytest.mark.parametrize("delta", [0.5, 0.9])
 def test_probcover_takes_what_covers_most_in_each_step(seed, delta):
     rows = unit(150, 5, seed)
-    picks = probcover.covering((rows[10:], rows[:10], 4), 8, np.random.default_rng(seed), delta)
+    given = probcover.KnownAndClasses(rows[10:], rows[:10], 4)
+    picks = probcover.covering(given, 8, np.random.default_rng(seed), delta=delta)
     labels = np.full(150, np.nan)
     labels[:10] = 0
     for pick in picks + 10:

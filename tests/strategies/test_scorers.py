@@ -264,7 +264,7 @@ def test_features_are_embeddings(pool):
 
 
 def test_gradient_factors_are_the_gradient_of_the_last_layer(pool):
-    errors, embeddings = badge.score(pool)
+    errors, embeddings = badge.gradient_factors(pool)
     for at in range(5):
         inputs = torch.from_numpy(embeddings[at : at + 1])
         weight = pool.network.classifier.weight.detach().clone().requires_grad_()
@@ -280,5 +280,5 @@ def test_gradient_factors_are_the_gradient_of_the_last_layer(pool):
 
 def test_gradient_factors_leave_the_probabilities_alone(pool):
     before = pool.probabilities.copy()
-    badge.score(pool)
+    badge.gradient_factors(pool)
     assert (pool.probabilities == before).all()

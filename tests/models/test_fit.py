@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from test_learners import problem, same
 from torch import nn
 
-from stages.learners.fit import cross_entropy, entropy_against, fit, fresh
 from stages.machine.randomness import Purpose
 from stages.models import state
 from stages.models.augmentation import Augmentation
 from stages.models.averaging import EMA, Mean
+from stages.models.fit import cross_entropy, entropy_against, fit, fresh
 
 
 def trained(given, *args, **changes) -> dict[str, np.ndarray]:

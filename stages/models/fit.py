@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from stages.models.augmentation import Augmentation
 from stages.models.batches import Batches, batches_of, logits_in_training
 from stages.models.exact import cross_entropy as exact_cross_entropy
 from stages.models.optimizers import SGD, Adam, Steps
-from stages.rounds.context import Round
+
+if TYPE_CHECKING:
+    from stages.rounds.context import Round
 
 
 class Hook(Protocol):
