@@ -93,7 +93,7 @@ def _base() -> dict[str, Any]:
     raw["task"]["digits"]["split"]["validation"] = 50
     raw["task"]["own"] = copy.deepcopy(raw["task"]["digits"])
     raw["task"]["own"]["dataset"] = {"name": "folder", "root": "images", "size": [28, 28]}
-    raw["strategy"] = {name: raw["strategy"][name] for name in raw["strategies"][:-1]}
+    raw["strategy"] = {name: raw["strategy"].get(name, {}) for name in raw["strategies"][:-1]}
     raw["strategy"]["mixed"] = {"use": "hybrid", "combination": "mean", "alpha": [0.1, 0.5]}
     return raw
 
