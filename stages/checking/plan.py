@@ -63,7 +63,7 @@ class Plan:
 
     def candidates(self, strategy: str, keys: list[str]) -> list[dict[str, Any]] | None:
         """All combinations of the settings ``keys`` that are lists; None if one is no list."""
-        given = self.raw["strategy"].get(strategy)
+        given = self.raw.get("strategy", {}).get(strategy)
         lists = {key: (given or {}).get(key) for key in keys}
         if not lists or not all(isinstance(value, list) and value for value in lists.values()):
             return None
@@ -105,14 +105,14 @@ def read(path: Path) -> Plan:
 def _plan(path: Path, raw: dict[str, Any]) -> Plan:
     sections = {}
     for key in ("task", "strategy"):
-        sections[key] = raw.get(key)
+        sections[key] = raw.get(key, None if key == "task" else {})
         if not isinstance(sections[key], dict):
             raise UserError(f"{key} is missing, or no section")
     tasks = _names(raw, "tasks", sections["task"])
-    strategies = _names(raw, "strategies", sections["strategy"])
+    strategies = _names(raw, "strategies")  # a catalogue's name needs no section
     tuned = _names(raw, "tuned", strategies) if raw.get("tuned") else ()
     for label in strategies:
-        if not isinstance(sections["strategy"][label], dict | None):
+        if not isinstance(sections["strategy"].get(label), dict | None):
             raise UserError(f"strategy.{label} is no section")
     seeds = raw.get("seeds")
     if not isinstance(seeds, list) or not seeds or not all(map(_is_count, seeds)):
@@ -132,12 +132,13 @@ def _plan(path: Path, raw: dict[str, Any]) -> Plan:
     return Plan(path, raw, sizes, strategies, tuple(seeds), tuned, len(rounds))
 
 
-def _names(raw: dict[str, Any], key: str, defined: Any) -> tuple[str, ...]:
+def _names(raw: dict[str, Any], key: str, defined: Any = None) -> tuple[str, ...]:
     names = raw.get(key)
     if not isinstance(names, list) or not names:
         raise UserError(f"{key} is {shown(repr(names), 80)}, allowed: a list of names")
     for name in names:
-        if not isinstance(name, str) or not NAME.fullmatch(name) or name not in defined:
+        known = defined is None or name in defined
+        if not isinstance(name, str) or not NAME.fullmatch(name) or not known:
             raise UserError(f"{key}: {shown(repr(name), 80)} is no name that is defined")
     if len(set(names)) < len(names):
         raise UserError(f"{key}: one stands there twice")

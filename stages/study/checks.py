@@ -47,14 +47,15 @@ def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
         ("strategy", "strategies", settings.strategy),
     ):
         names = getattr(settings, kind)
+        known = [*entries, *(catalogue.STRATEGIES if kind == "strategies" else ())]
         _listed(kind, names, faults)
         places: dict[str, str] = {}
         for position, name in enumerate(dict.fromkeys(names)):
             if faults.enough:
                 break
-            if name not in entries:
+            if name not in known:
                 faults.add(
-                    f"{kind}: {shown(name)} has no entry under '{at}:'; {nearest(name, entries)}",
+                    f"{kind}: {shown(name)} has no entry under '{at}:'; {nearest(name, known)}",
                     (kind, position),
                 )
             elif problem := _bad_name(name):

@@ -27,7 +27,12 @@ OURS = "stages"
 # Settings, their tables and their checks: what they yield stands in recipe and protocol, by value.
 BESIDE = (
     "stages.study.settings",
-    "stages.study",
+    "stages.study.schema",
+    "stages.study.sections",
+    "stages.study.checks",
+    "stages.study.faults",
+    "stages.study.data",
+    "stages.study.task_code",
     "stages.machine.yaml_input",
     "stages.machine.hardware",
     "stages.protocol",

@@ -87,7 +87,7 @@ class Settings(Section):
     code: list[Annotated[str, Field(pattern=FOLDER, max_length=200)]] = []  # folders with one's own
     rounds: list[Round]
     task: dict[str, Task]
-    strategy: dict[str, dict[str, Any] | None]
+    strategy: dict[str, dict[str, Any] | None] = {}  # a catalogue's name needs no entry
     report: Report = Report()
 
     @property
@@ -138,7 +138,7 @@ class Settings(Section):
 
     def _given(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any], dict[str, list[Any]]]:
         """Entry, single settings as written, and lists of candidates where one value is due."""
-        entry, given = catalogue.composed(label, self.strategy[label])
+        entry, given = catalogue.composed(label, self.strategy.get(label))
         kinds = entry.kinds
         lists = {
             key: given.pop(key)

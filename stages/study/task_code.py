@@ -1,4 +1,4 @@
-"""The code of a task: what builds its network, and what of one's own reads its data.
+"""The code of a task: what builds its network, and what reads its data.
 
 A strategy's recipe knows nothing of tasks, so the model's code stands in the task's protocol.json.
 ``data/recipes/data-<task>.json`` and ``model-<task>.json`` are what the stages prepare and protocol
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from stages.machine.reading import read_json
-from stages.study.footprint import OURS, Footprint
+from stages.study.footprint import Footprint
 from stages.study.layout import Layout
 from stages.study.sections import Dataset, Model, Named
 from stages.study.settings import Settings
@@ -28,13 +28,12 @@ def of_model(model: Model) -> dict[str, str]:
 
 
 def of_data(dataset: Dataset) -> dict[str, str]:
-    """Every module of one's own that reading the data can run; ours are a folder to prepare.
+    """Every module that preparing the data can run, and its digest.
 
     Raises:
         UserError: code that is not there or is no Python.
     """
-    reached = _reached(dataset)
-    return {name: digest for name, digest in reached.items() if name.partition(".")[0] != OURS}
+    return _reached(dataset, "stages.prepare")
 
 
 def recipes(study: Settings, task: str) -> dict[str, dict[str, Any]]:
@@ -51,7 +50,7 @@ def in_protocol(layout: Layout, task: str) -> dict[str, str]:
     return model if isinstance(model, dict) else {}
 
 
-def _reached(section: Named) -> dict[str, str]:
+def _reached(section: Named, *further: str) -> dict[str, str]:
     paths = {section.entry.function, *([section.name] if ":" in section.name else [])}
-    starts = sorted(path.partition(":")[0] for path in paths)
+    starts = sorted({*further, *(path.partition(":")[0] for path in paths)})
     return Footprint(start.partition(".")[0] for start in starts).reached(starts)

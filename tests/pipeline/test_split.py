@@ -19,7 +19,7 @@ from stages.machine.randomness import Purpose, generator
 from stages.protocol import protocol
 from stages.split import draw_balanced, split
 from stages.start import start
-from stages.study import settings, tuning
+from stages.study import settings, task_code, tuning
 from stages.study.layout import Layout
 
 PURPOSES = {
@@ -149,6 +149,7 @@ def test_a_protocol_says_each_setting_by_value(study_copy):
         "padding": 4,
         "amp": False,
         "channels_last": False,
+        "code": {"model": task_code.of_model(settings.Model(name="small_cnn"))},
     }
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
+from pydantic import Field
 from study import REPO, tree, write_params
 
 from stages import catalogue, learners, strategies
@@ -26,7 +27,7 @@ from stages.catalogue import (
     kinds,
     parts,
 )
-from stages.catalogue.kinds import Amount, Count, Names, Passes
+from stages.catalogue.kinds import Amount, Count, Names, Passes, Pixels, Size
 from stages.catalogue.parts import makes, needs
 from stages.machine.errors import UserError
 from stages.strategies.handshake import Scores
@@ -391,8 +392,12 @@ def no_kind(pool, *, table: dict = None):  # type: ignore[assignment]
     """A setting of no kind."""
 
 
-def optional(pool, *, x: int | None = None):
-    """Two kinds."""
+def two_kinds(pool, *, x: int | str = 1):
+    """A number or a word."""
+
+
+def nothing(pool, *, x=None):
+    """Neither an annotation nor a value."""
 
 
 def bare_setting(pool, *, x):
@@ -411,7 +416,8 @@ def failing(pool, *, x: Annotated[int, 1 / 0] = 1):
     ("name", "why"),
     [
         ("no_kind", "<class 'dict'> is no kind of setting"),
-        ("optional", "<class 'NoneType'> is no kind of setting"),
+        ("two_kinds", "(<class 'int'>, <class 'str'>) is no kind of setting"),
+        ("nothing", "<class 'NoneType'> is no kind of setting"),
         ("bare_setting", "'x' has neither an annotation nor a default"),
         ("unknown_name", "name 'Nowhere' is not defined"),
         ("failing", "division by zero"),
@@ -426,7 +432,7 @@ def test_annotations_that_are_no_kind(name, why):
 @pytest.mark.parametrize(
     "annotation",
     [
-        *(dict, tuple[int, int], int | None, int | float, str | None, np.ndarray),
+        *(dict, set[int], tuple[int, ...], None, int | float, int | str | None, np.ndarray),
         *(str | Literal[0], bool | Literal[0], int | Literal[1], Literal[0] | Literal[1]),
     ],
 )
@@ -450,6 +456,43 @@ def test_a_word_without_choices_is_any():
     assert parts.checked("here", own("odd_names"), {"model_size": "x"})["model_size"] == "x"
     with pytest.raises(UserError, match="here.model_size is 1; allowed: a str such as 'a'$"):
         parts.checked("here", own("odd_names"), {"model_size": 1})
+
+
+def sizes(
+    pool,
+    *,
+    side: Pixels | None = None,
+    share: float | None = None,
+    size: Size | None = None,
+    root: str | None = None,
+    rank: Annotated[int, Field(ge=2)] | Literal[0] | None = 3,
+):
+    """Settings that may be nothing."""
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad", "allowed"),
+    [
+        ("side", [1, 4096], [0, 4097, True, 1.0, "1"], "a whole number from 1 to 4096, or null"),
+        (
+            *("share", [1, 0.5, -1e12], [True, 2e12, "x", float("nan")]),
+            "a number from -1e12 to 1e12, or null",
+        ),
+        ("root", ["x", ""], [1, True, ["x"]], "a str or null"),
+        ("rank", [0, 2, 10**9], [1, False, 0.0, 10**9 + 1, -1], "a whole number from 2 to 1e9, "),
+        (
+            *("size", [(3, 4)], [(3,), (0, 3), (3, 4, 5), 3, "ab"]),
+            "a list of 2, each a whole number from 1 to 4096, or null",
+        ),
+    ],
+)
+def test_settings_that_may_be_nothing(key, good, bad, allowed):
+    for value in (None, *good):
+        assert parts.checked("here", own("sizes"), {key: value})[key] == value
+    for value in bad:
+        with pytest.raises(UserError) as caught:
+            parts.checked("here", own("sizes"), {key: value})
+        assert str(caught.value).startswith(f"here.{key} is {value!r}; allowed: {allowed}")
 
 
 class Object:

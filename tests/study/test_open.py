@@ -327,7 +327,9 @@ def test_the_recipes_of_a_task(tmp_path, lab):
     study = study_of(tmp_path, lab)
     before = task_code.recipes(study, "digits")
     assert set(before) == {"data-digits", "model-digits"}
-    assert set(before["data-digits"]["code"]) == {lab, f"{lab}.data"}
+    named = before["data-digits"]["code"]
+    assert {one for one in named if not one.startswith("stages")} == {lab, f"{lab}.data"}
+    assert {"stages.prepare", "stages.datasets.images"} < set(named)
     changed(tmp_path / "lab" / lab / "data.py")
     after = task_code.recipes(study, "digits")
     assert after["data-digits"] != before["data-digits"]
@@ -354,8 +356,11 @@ def test_the_code_of_a_model_of_ours_is_its_own_file(name):
 
 
 @pytest.mark.parametrize("name", sorted(DATA_SETS))
-def test_the_data_sets_of_ours_have_no_code_of_ones_own(name):
-    assert task_code.of_data(Dataset(name=name)) == {}
+def test_the_code_of_a_data_set_of_ours_is_that_of_no_other(name):
+    places = {one: entry.load.partition(":")[0] for one, entry in DATA_SETS.items()}
+    reached = set(task_code.of_data(Dataset(name=name)))
+    assert reached & set(places.values()) == {places[name]}
+    assert not [one for one in reached if one.startswith("stages.reporting")]
 
 
 def test_a_strategys_code_holds_no_architecture():
