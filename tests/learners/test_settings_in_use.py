@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from halves import problem, same, task, weights
 from study import grow, tree, write_params
-from test_learners import problem, same, task, weights
 
 from stages.catalogue import ARCHITECTURES
 from stages.learners.supervised import train
@@ -123,15 +123,16 @@ def seen_in_training(monkeypatch, given) -> list[torch.Tensor]:
 def test_training_shows_moved_and_mirrored_images_and_evaluation_does_not(monkeypatch):
     still = problem(epochs=1)
     images = {
-        image.numpy().tobytes() for image in still.batches.normalise(still.batches.raw(still.rows))
+        image.numpy().tobytes()
+        for image in still.batches.normalise(still.batches.raw(still.labeled))
     }
     shown = torch.cat(seen_in_training(monkeypatch, still))
     assert {image.numpy().tobytes() for image in shown} == images
     moved = dataclasses.replace(still, task=task(epochs=1, augmentation="crop_flip", padding=2))
     shown = torch.cat(seen_in_training(monkeypatch, moved))
     assert len(shown) == 20 and sum(x.numpy().tobytes() in images for x in shown) < 6
-    found = batches.embed(fresh(moved), moved.batches, moved.rows)
-    assert (found == batches.embed(fresh(still), still.batches, still.rows)).all()
+    found = batches.embed(fresh(moved), moved.batches, moved.labeled)
+    assert (found == batches.embed(fresh(still), still.batches, still.labeled)).all()
 
 
 def test_a_network_that_was_evaluated_goes_on_training_in_training_mode(monkeypatch):
@@ -186,7 +187,9 @@ def test_which_label_belongs_to_which_row_matters_and_their_order_does_not_say()
     other = dataclasses.replace(given, labels=1 - given.labels)
     assert not same(weights(train(given)), weights(train(other)))
     turned = np.arange(16)[::-1].copy()
-    reordered = dataclasses.replace(given, rows=given.rows[turned], labels=given.labels[turned])
+    reordered = dataclasses.replace(
+        given, labeled=given.labeled[turned], labels=given.labels[turned]
+    )
     one, two = weights(train(given)), weights(train(reordered))
     # One batch holds all: only rounding on the grid tells the order, if anything.
     for name in one:
