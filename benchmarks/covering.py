@@ -22,19 +22,8 @@ from benchmarks.forked import LONGEST, ROOT, Child, copy_of, pytest_main, run_te
 from benchmarks.mutants import Mutant, functions
 
 NOTES = "_functions_run"
-OURS = (
-    "stages",
-    "tests",
-    "benchmarks",
-    "study",
-    "plain",
-    "points",
-    "oldest",
-    "conftest",
-    "test_",
-    NOTES,
-    "__",
-)
+SHARED = sorted(path.stem for path in (ROOT / "tests").glob("*.py"))  # by several test files
+OURS = ("stages", "tests", "benchmarks", *SHARED, "test_", NOTES, "__")
 FAST = "not slow"
 MODULE = """
 import os
@@ -68,9 +57,8 @@ def instrument(root: Path) -> None:
 def digest(root: Path, test_file: str) -> str:
     """Of a test file and of what all test files use."""
     total = hashlib.sha256()
-    for name in (test_file, "tests/conftest.py", "tests/study.py"):
-        path = root / name
-        total.update(path.read_bytes() if path.exists() else b"")
+    for name in (test_file, *(f"tests/{name}.py" for name in SHARED)):
+        total.update((root / name).read_bytes())
     return total.hexdigest()
 
 

@@ -84,6 +84,12 @@ def principal_components(
 
     float64 embeddings, those of ``portable``: the same bits on every processor. float32 ones, which
     are not, by BLAS and LAPACK.
+
+    Examples:
+        >>> pool, labeled = np.array([[-2.0, 1.0], [0.0, 1.0]]), np.array([[2.0, 1.0]])
+        >>> both = principal_components(pool.astype(np.float32), labeled.astype(np.float32), 1)
+        >>> [np.abs(rows).round(4).tolist() for rows in both], both[0].dtype
+        ([[[2.0], [0.0]], [[2.0]]], dtype('float32'))
     """
     count, kind = len(pool) + len(labeled), pool.dtype
     if kind == np.float64:

@@ -26,6 +26,11 @@ class Bandit:
         shares: p_k of the last round, shape (K,).
         advice: psi_k of what was drawn in the last round, at its draw, shape (b, K).
         total: candidates at the start of the run.
+
+    Examples:
+        >>> bandit = Bandit.fresh(2, 10)
+        >>> bandit.log_weights.tolist(), bandit.advice.shape, Bandit.of(bandit.arrays()).total
+        ([0.0, 0.0], (0, 2), 10)
     """
 
     log_weights: np.ndarray
@@ -58,6 +63,13 @@ def reward(bandit: Bandit, right: np.ndarray, horizon: int) -> float:
 
     Args:
         right: whether the newest model is right about each of ``bandit.rows``, bool, shape (t,).
+
+    Examples:
+        >>> shares, advice = np.array([0.5, 0.5]), np.array([[1.0, 0.0], [0.5, 0.5]])
+        >>> rows, chances = np.array([4, 7]), np.array([0.5, 0.25])
+        >>> bandit = Bandit(np.zeros(2), rows, chances, shares, advice, 10)
+        >>> reward(bandit, np.array([True, False]), 5)
+        0.04
     """
     return math.fsum(right / bandit.chances) / (bandit.total * horizon)
 
@@ -67,6 +79,13 @@ def updated(bandit: Bandit, gained: float, horizon: int, delta: float) -> np.nda
 
     EXP4.P (Beygelzimer et al. 2011) with the strategies as arms, as in Hsu & Lin 2015: each query
     i multiplies w_k by exp(p_min / 2 (r psi_k(i) / q(i) + sqrt(ln(K / delta) / (K T)) / p_k)).
+
+    Examples:
+        >>> shares, advice = np.array([0.5, 0.5]), np.array([[1.0, 0.0], [0.5, 0.5]])
+        >>> rows, chances = np.array([4, 7]), np.array([0.5, 0.25])
+        >>> bandit = Bandit(np.zeros(2), rows, chances, shares, advice, 10)
+        >>> updated(bandit, 1.0, 5, 0.1).round(4).tolist()
+        [0.0, -0.2633]
     """
     strategies, (queries, _) = len(bandit.shares), bandit.advice.shape
     last = bandit.chances[len(bandit.chances) - queries :]
@@ -79,12 +98,22 @@ def updated(bandit: Bandit, gained: float, horizon: int, delta: float) -> np.nda
 
 
 def least_share(strategies: int, horizon: int) -> float:
-    """p_min = sqrt(ln K / (K T)), at most 1 / K."""
+    """p_min = sqrt(ln K / (K T)), at most 1 / K.
+
+    Examples:
+        >>> round(least_share(2, 100), 4), least_share(2, 1)
+        (0.0589, 0.5)
+    """
     return min(1 / strategies, math.sqrt(correct.log(strategies) / (strategies * horizon)))
 
 
 def shares_of(log_weights: np.ndarray, horizon: int) -> np.ndarray:
-    """p_k = (1 - K p_min) w_k / sum w + p_min, shape (K,)."""
+    """p_k = (1 - K p_min) w_k / sum w + p_min, shape (K,).
+
+    Examples:
+        >>> shares_of(np.array([0.0, -1.0]), 100).round(4).tolist()
+        [0.7039, 0.2961]
+    """
     weights = np.array([correct.exp(value) for value in log_weights])
     least = least_share(len(weights), horizon)
     return (1 - len(weights) * least) * weights / math.fsum(weights) + least

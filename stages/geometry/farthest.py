@@ -36,6 +36,11 @@ def farthest_first(
 
     Raises:
         UserError: a feature is not finite, or b is larger than N.
+
+    Examples:
+        >>> pool, labeled = np.array([[0.0], [1.0], [5.0], [9.0]]), np.array([[0.0]])
+        >>> farthest_first(pool, labeled, 2, np.random.default_rng(0)).tolist()
+        [3, 2]
     """
     pool, labeled = np.asarray(pool), np.asarray(labeled)
     if pool.dtype != np.float32:

@@ -17,6 +17,11 @@ def nearest_free(points: Points, centres: Points, order: np.ndarray) -> np.ndarr
 
     Of equally near ones the first in ``order`` (positions). Float32 products bound the distances
     from below, for groups of points; the groups that may hold the nearest are looked at exactly.
+
+    Examples:
+        >>> points = Points.of(np.array([[0.0], [1.0], [8.0]]))
+        >>> nearest_free(points, points[np.array([1, 1, 0])], np.arange(3)).tolist()
+        [1, 0, 2]
     """
     count = len(points)
     rank = np.empty(count, np.int64)

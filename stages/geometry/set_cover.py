@@ -34,6 +34,7 @@ class Search:
         rng: draws the row of each move.
 
     Examples:
+        >>> from scipy.sparse import csr_array
         >>> matrix = csr_array(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1], [0, 0, 1]]))
         >>> Search(matrix, 2, 0, np.random.default_rng(0)).run(np.array([0, 1]), 100).tolist()
         [0, 2]
@@ -123,6 +124,7 @@ def needs_more(matrix: csr_array, most: int, budget: int) -> bool:
     Wolfe & Crowder 1974).
 
     Examples:
+        >>> from scipy.sparse import csr_array
         >>> matrix = csr_array(np.eye(3, dtype=int))
         >>> needs_more(matrix, 2, 0), needs_more(matrix, 3, 0), needs_more(matrix, 2, 1)
         (True, False, False)
@@ -167,6 +169,7 @@ def distinct_columns(matrix: csr_array) -> tuple[csr_array, np.ndarray]:
     cheap.
 
     Examples:
+        >>> from scipy.sparse import csr_array
         >>> matrix, kept = distinct_columns(csr_array(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]])))
         >>> matrix.toarray().tolist(), kept.tolist()
         ([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]], [0, 1])

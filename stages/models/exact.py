@@ -153,7 +153,7 @@ class _Bias(Function):
     """``values + bias`` over dimension 1; its gradient is a sum over all others."""
 
     @staticmethod
-    def forward(ctx, values, bias):
+    def forward(_ctx, values, bias):
         return values + bias.view(-1, *([1] * (values.dim() - 2)))
 
     @staticmethod
@@ -193,12 +193,12 @@ class _RoundGradient(Function):
     """Identity; rounds the gradient, so that adding up a few of them later is exact."""
 
     @staticmethod
-    def forward(ctx, values):
+    def forward(_ctx, values):
         return values.view_as(values)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(_ctx, gradient):
         return quantise(gradient, MANTISSA - 6)
 
 
@@ -257,6 +257,7 @@ class Conv2d(nn.Conv2d):
     """:class:`torch.nn.Conv2d` with exact sums."""
 
     def forward(self, images: Tensor) -> Tensor:
+        """Maps of images (B, C, H, W)."""
         # cuDNN may pick a transform-based algorithm; the native one only multiplies and adds.
         with torch.backends.cudnn.flags(enabled=False):
             maps = _Convolution.apply(
@@ -269,6 +270,7 @@ class Linear(nn.Linear):
     """:class:`torch.nn.Linear` with exact sums."""
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs (B, M) of inputs (B, K)."""
         return _Bias.apply(_Product.apply(inputs, self.weight), self.bias)
 
 
@@ -276,6 +278,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     """:class:`torch.nn.BatchNorm2d` with exact sums."""
 
     def forward(self, values: Tensor) -> Tensor:
+        """Normalised maps; in training by their own statistics, which the running ones follow."""
         if not self.training:
             scale = self.weight / sqrt(self.running_var + self.eps)
             return (values - _wide(self.running_mean)) * _wide(scale) + _wide(self.bias)
@@ -293,6 +296,7 @@ class MaxPool2d(nn.MaxPool2d):
     """:class:`torch.nn.MaxPool2d`; where windows overlap, gradients add up exactly."""
 
     def forward(self, values: Tensor) -> Tensor:
+        """The largest value of each window."""
         return _RoundGradient.apply(super().forward(values))
 
 
@@ -300,6 +304,7 @@ class MapMean(nn.AdaptiveAvgPool2d):
     """:class:`torch.nn.AdaptiveAvgPool2d` to one value a map, with exact sums."""
 
     def forward(self, values: Tensor) -> Tensor:
+        """Means of maps (B, C, H, W), shape (B, C, 1, 1)."""
         return _MapMean.apply(values)
 
 

@@ -190,10 +190,10 @@ class Pool:
             yield embeddings, self._chances(self.network, embeddings)
 
     def dropout_blocks(self, passes: int) -> Iterator[np.ndarray]:
-        """Class probabilities of ``passes`` dropout passes of consecutive candidates, float64,
-        shape (passes, n, C) at a time: those of all are never held together.
+        """Class probabilities of ``passes`` dropout passes of consecutive candidates.
 
-        Batch norm stays in evaluation mode: the variation comes from dropout alone.
+        float64, shape (passes, n, C) at a time: those of all are never held together. Batch norm
+        stays in evaluation mode: the variation comes from dropout alone.
         """
         rng = self.generator(Purpose.MC_DROPOUT)
         if self.network.drops_inside:
@@ -206,8 +206,10 @@ class Pool:
             yield np.stack([self._chances(self.network, embeddings, one) for one in masks])
 
     def dropout_probabilities(self, passes: int) -> np.ndarray:
-        """The same of all candidates, shape (passes, N, C): 8 T N C bytes, 3.5 GB of 697,000
-        candidates, 62 classes and 10 passes."""
+        """The same of all candidates, shape (passes, N, C): 8 T N C bytes.
+
+        That is 3.5 GB of 697,000 candidates, 62 classes and 10 passes.
+        """
         result, start = np.empty((passes, len(self.candidates), self.classes)), 0
         for block in self.dropout_blocks(passes):
             result[:, start : start + block.shape[1]] = block
@@ -215,8 +217,9 @@ class Pool:
         return result
 
     def committee_blocks(self) -> Iterator[np.ndarray]:
-        """Class probabilities of each member of the committee of consecutive candidates, float64,
-        shape (members, n, C) at a time.
+        """Class probabilities of each member of the committee of consecutive candidates.
+
+        float64, shape (members, n, C) at a time.
 
         Raises:
             UserError: the learner trains no committee.

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import plain
 import pytest
+from halves import problem, same, weights
 from scipy.stats import entropy
 from study import grow, tree, write_params
-from test_learners import problem, same, weights
 
 from stages.checking.records import Place, faults
 from stages.full import full

@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from halves import problem, same, task, weights
 from study import grow, tree, write_params
-from test_learners import problem, same, task, weights
 
 from stages.catalogue import ARCHITECTURES
 from stages.learners.supervised import train

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_learners import problem, same
+from halves import problem, same
 from torch import nn
 
 from stages.machine.randomness import Purpose
@@ -48,6 +48,14 @@ def test_soft_labels_have_torchs_gradient(how):
     assert loss.item() == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("how", ["portable", "machine"])
+def test_half_of_a_loss_has_half_its_gradient(how):
+    given = problem(how=how, optimizer="sgd", learning_rate=0.1)
+    slower = problem(how=how, optimizer="sgd", learning_rate=0.05)
+    found = trained(given, lambda batch, network: cross_entropy(batch, network) / 2)
+    assert same(found, trained(slower)) and not same(found, trained(given))
+
+
 def test_what_a_loss_adds_changes_no_draw_of_the_labeled_images():
     """Unlabeled images, further views, hooks: the labeled batches are those of plain training."""
     given = problem(
@@ -81,6 +89,22 @@ def test_two_views_show_the_same_rows_differently_and_stay_within_a_batch():
         assert torch.equal(plain, given.batches.normalise(given.batches.raw(rows)))
         assert torch.equal(weak, plain) and weak.shape == strong.shape
     assert any(not torch.equal(weak, strong) for *_, weak, strong in seen)
+
+
+def test_every_view_has_draws_of_its_own():
+    given, seen = problem(augmentation="crop", padding=2), []
+
+    def loss(batch, network):
+        for images in (batch.labeled, batch.unlabeled):
+            seen.append([images.view(name) for name in ("train", "one", "other")])
+        return cross_entropy(batch, network)
+
+    views = {"one": Augmentation("crop", 2), "other": Augmentation("crop", 2)}
+    trained(given, loss, unlabeled_per_labeled=1, views=views)
+    for train, one, other in seen:
+        assert not torch.equal(train, one)
+        assert not torch.equal(train, other)
+        assert not torch.equal(one, other)
 
 
 def test_unlabeled_images_come_all_once_before_any_comes_again():
@@ -173,6 +197,19 @@ def test_a_moving_average_follows_its_formula():
     torch.testing.assert_close(ema.network.classifier.weight.detach(), expected, rtol=1e-12, atol=0)
     assert not torch.equal(ema.network.classifier.weight, network.classifier.weight)
     assert all(not parameter.requires_grad for parameter in ema.network.parameters())
+
+
+@pytest.mark.parametrize("kind", [EMA, Mean])
+def test_statistics_of_batch_norm_are_those_of_the_network_that_is_followed(kind):
+    network = nn.Sequential(nn.BatchNorm2d(2))
+    average = kind(network)
+    network(torch.arange(24.0).reshape(3, 2, 2, 2))
+    average.after_step(network)
+    average.after_epoch(network, 0)
+    followed = dict(network.named_buffers())
+    assert followed["0.running_mean"].abs().min() > 0
+    for name, value in average.network.named_buffers():
+        assert torch.equal(value, followed[name])
 
 
 def test_a_moving_average_of_a_constant_is_the_constant():
