@@ -89,11 +89,13 @@ def base() -> dict[str, Any]:
 def _base() -> dict[str, Any]:
     raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     raw |= {"device": "cpu", "seeds": [0, 1], "tuned": ["mixed"]}
-    raw["strategies"] = ["random", "entropy", "bald", "kmeans", "coreset", "albl", "mixed"]
+    raw["strategies"] = ["random", "entropy", "bald", "kmeans", "coreset", "albl", "put", "mixed"]
     raw["task"]["digits"]["split"]["validation"] = 50
     raw["task"]["own"] = copy.deepcopy(raw["task"]["digits"])
     raw["task"]["own"]["dataset"] = {"name": "folder", "root": "images", "size": [28, 28]}
-    raw["strategy"] = {name: raw["strategy"][name] for name in raw["strategies"][:-1]}
+    known = raw["strategies"][:-2]
+    raw["strategy"] = {name: dict(catalogue.STRATEGIES[name].settings) for name in known}
+    raw["strategy"]["put"] = {"learner": {"use": "ceal", "delta": 0.1}, "scorer": "margin"}
     raw["strategy"]["mixed"] = {"use": "hybrid", "combination": "mean", "alpha": [0.1, 0.5]}
     return raw
 
@@ -253,7 +255,8 @@ def unsound(study: settings.Settings, content: bytes, folder: Path) -> str:
         for number in numbers(options):
             if not math.isfinite(number) or not 0 <= number <= 1e12:
                 return f"strategy {label} holds {number}"
-    for names, entries in ((study.tasks, study.task), (study.strategies, study.strategy)):
+    known = {*study.strategy, *catalogue.STRATEGIES}
+    for names, entries in ((study.tasks, study.task), (study.strategies, known)):
         folded = {name.lower() for name in names}
         if not names or len(folded) < len(names) or not set(names) <= set(entries):
             return f"names {names}"

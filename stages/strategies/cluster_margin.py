@@ -10,10 +10,10 @@ from pydantic import Field
 
 from stages.catalogue.kinds import WHOLE, Factor
 from stages.catalogue.strategy import Strategy
+from stages.geometry.measures import margin_of
 from stages.machine.errors import UserError
 from stages.strategies.handshake import Selection
 from stages.strategies.top import top
-from stages.strategies.uncertainty import margin_of
 
 if TYPE_CHECKING:
     from stages.rounds.context import Pool

@@ -11,10 +11,10 @@ from stages.catalogue.kinds import Factor, Steps
 from stages.catalogue.strategy import Strategy
 from stages.geometry.distances import Points
 from stages.geometry.lloyd import kmeans
+from stages.geometry.measures import margin_of
 from stages.geometry.nearest_free import nearest_free
 from stages.machine.errors import UserError
 from stages.strategies.top import top
-from stages.strategies.uncertainty import margin_of
 
 if TYPE_CHECKING:
     from stages.rounds.context import Pool

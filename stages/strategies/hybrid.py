@@ -12,16 +12,16 @@ from pydantic import Field
 from stages.catalogue.kinds import Count, LearningRate, Passes, Rate, Share, Steps
 from stages.catalogue.parts import needs
 from stages.catalogue.strategy import Strategy
-from stages.machine.errors import UserError
-from stages.machine.randomness import Purpose
-from stages.strategies.top import top
-from stages.strategies.uncertainty import (
+from stages.geometry.measures import (
     bald_of,
     entropy_of,
     of_mean,
     over_blocks,
     variation_ratio_of,
 )
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose
+from stages.strategies.top import top
 
 if TYPE_CHECKING:
     from stages.models.discriminator import Training

@@ -10,9 +10,9 @@ from stages.catalogue.kinds import Count, Share
 from stages.catalogue.strategy import Strategy
 from stages.geometry import correct
 from stages.geometry.grid import blocks, cosines, unit_rows
+from stages.geometry.measures import margin_of
 from stages.machine.errors import UserError
 from stages.strategies.handshake import Scored, Scores
-from stages.strategies.uncertainty import margin_of
 
 if TYPE_CHECKING:
     from stages.rounds.context import Pool

@@ -761,7 +761,7 @@ def test_nothing_of_the_folder_is_imported_or_executed(study, tmp_path):
         ({"tasks": ["../../etc"]}, "tasks: '../../etc' is no name"),
         ({"tasks": "toy"}, "tasks is 'toy'"),
         ({"strategies": ["random", "random"]}, "strategies: one stands there twice"),
-        ({"strategies": ["nothing"]}, "strategies: 'nothing' is no name that is defined"),
+        ({"strategies": ["no name"]}, "strategies: 'no name' is no name that is defined"),
         ({"strategies": ["full"], "strategy": {"full": {}}}, "strategies: 'full' is no name"),
         ({"seeds": []}, "seeds is []"),
         ({"seeds": [True]}, "seeds is [True]"),

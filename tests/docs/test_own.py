@@ -16,6 +16,7 @@ import torch.nn.functional as F
 import yaml
 from study import REPO, grow
 
+from stages.full import full
 from stages.machine.errors import UserError
 from stages.prepare import prepare
 from stages.protocol import protocol
@@ -58,6 +59,7 @@ def test_the_package_runs_from_settings_to_report(root: Path) -> None:
     protocol(study, root, "digits")
     recipes(study, root)
     split(study, root, "digits", 0)
+    full(study, root, "digits", 0)
     for strategy in study.strategies:
         grow(study, root, "digits", strategy, 0)
     found = verify(root)

@@ -114,9 +114,9 @@ def test_candidates_that_agree_share_a_model(study_copy, monkeypatch):
     trained = []
     learn = catalogue.load(catalogue.SUPERVISED)
 
-    def count(problem):
-        trained.append(problem.round_n)
-        return learn(problem)
+    def count(round):
+        trained.append(round.n)
+        return learn(round)
 
     monkeypatch.setattr("stages.learners.supervised.train", count)
     tune.tune(params(study_copy), study_copy, "digits", "mixed", 0)

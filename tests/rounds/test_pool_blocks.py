@@ -12,6 +12,7 @@ from pools import pool_of as pool_for
 from torch import nn
 
 from stages import catalogue
+from stages.geometry import measures
 from stages.geometry.probabilities import softmax
 from stages.machine.randomness import Purpose, generator
 from stages.models import batches as inference
@@ -21,7 +22,7 @@ from stages.models.compute import configure
 from stages.models.networks import Network
 from stages.rounds import context
 from stages.rounds.context import Learned, Pool
-from stages.strategies import gradient_norm, uncertainty
+from stages.strategies import committee, dropout, gradient_norm, uncertainty
 
 SIZE = 5  # odd: passes then start in the middle of a 64-bit draw
 
@@ -81,13 +82,13 @@ def test_passes_are_those_drawn_one_after_the_other(how, kept):
     plain = softmax(classify(pool.network, embeddings, pool.batches.compute))
     assert (pool.probabilities == plain).all()
     for over_pool, pure in (
-        (uncertainty.bald, uncertainty.bald_of),
-        (uncertainty.mean_std, uncertainty.mean_std_of),
-        (uncertainty.variation_ratio, uncertainty.variation_ratio_of),
-        (uncertainty.mc_entropy, lambda p: uncertainty.entropy_of(p.mean(0))),
+        (dropout.bald, measures.bald_of),
+        (dropout.mean_std, measures.mean_std_of),
+        (dropout.variation_ratio, measures.variation_ratio_of),
+        (dropout.entropy, lambda p: measures.entropy_of(p.mean(0))),
     ):
         assert (over_pool(pool, passes=3) == pure(wanted)).all()
-    assert (uncertainty.entropy(pool) == uncertainty.entropy_of(plain)).all()
+    assert (uncertainty.entropy(pool) == measures.entropy_of(plain)).all()
     norms = gradient_norm.gradient_norm_of(plain, embeddings)
     assert (gradient_norm.score(pool) == norms).all()
 
@@ -102,24 +103,23 @@ def test_members_are_classified_block_by_block():
         assert (lone.probabilities == found[at]).all()
 
 
-MANY = {
-    **dict.fromkeys(("bald", "mean_std", "variation_ratio", "mc_entropy", "mc_margin"), 10),
-    "committee_bald": None,
-    "committee_entropy": None,
-}
+MANY = [
+    *((dropout, name) for name in ("bald", "mean_std", "variation_ratio", "entropy", "margin")),
+    *((committee, name) for name in ("bald", "entropy")),
+]
 
 
-@pytest.mark.parametrize("name", MANY)
-def test_the_passes_of_all_candidates_are_never_held(name, monkeypatch):
-    for module in (inference, context):
-        monkeypatch.setattr(module, "CLASSIFIED", 100)
+@pytest.mark.parametrize(("module", "name"), MANY)
+def test_the_passes_of_all_candidates_are_never_held(module, name, monkeypatch):
+    for place in (inference, context):
+        monkeypatch.setattr(place, "CLASSIFIED", 100)
     monkeypatch.setattr(inference, "INFERENCE_BATCH", 100)
     pool = pool_of(3000, "machine", classes=30)
-    passes = MANY[name] or len(pool.part("members"))
-    settings = {"passes": passes} if MANY[name] else {}
+    passes = 10 if module is dropout else len(pool.part("members"))
+    settings = {"passes": passes} if module is dropout else {}
     tracemalloc.start()
     try:
-        scores = getattr(uncertainty, name)(pool, **settings)
+        scores = getattr(module, name)(pool, **settings)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

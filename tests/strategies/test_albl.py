@@ -14,6 +14,7 @@ from study import grow, tree, write_params
 
 from stages.catalogue import STRATEGIES
 from stages.geometry.bandit import Bandit, least_share, reward, shares_of, updated
+from stages.geometry.measures import entropy_of
 from stages.machine.errors import UserError
 from stages.models import build, initialise
 from stages.models.batches import Batches
@@ -22,7 +23,6 @@ from stages.rounds.context import Pool
 from stages.rounds.selection import score
 from stages.strategies.albl import Advised, advice, consult, follow_advice
 from stages.strategies.top import top
-from stages.strategies.uncertainty import entropy_of
 from stages.study import carry, ledger, settings
 from stages.study.layout import Layout
 from stages.study.settings import Model

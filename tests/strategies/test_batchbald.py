@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.geometry.configurations import Configurations, extend, grouped, mixture_entropy
+from stages.geometry.measures import bald_of
 from stages.machine.errors import UserError
 from stages.strategies import batchbald
 from stages.strategies.batchbald import greedy
-from stages.strategies.uncertainty import bald_of
 
 
 def chances(passes: int, count: int, classes: int, seed: int = 0) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 from test_scorers import by_loop, chances
 
 from stages import catalogue
+from stages.geometry import measures
 from stages.learners import committee, supervised
 from stages.machine.errors import UserError
 from stages.machine.randomness import generator
@@ -17,6 +18,7 @@ from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.rounds.context import Pool, Round
 from stages.strategies import badge, gradient_norm, uncertainty
+from stages.strategies import committee as scorers
 from stages.study.settings import Task
 
 NAMES = [name for name in catalogue.STRATEGIES if name.endswith("_ensemble")]
@@ -90,7 +92,7 @@ def test_probabilities_of_a_committee_are_those_of_its_members(known, learned):
 def test_a_scorer_of_committees_wants_one(known, learned):
     lone = pool_of(known, dataclasses.replace(learned, parts={}))
     with pytest.raises(UserError, match="needs 'members', which the learner does not make"):
-        uncertainty.committee_bald(lone)
+        scorers.bald(lone)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,7 +121,7 @@ def test_a_committee_of_one_is_refused():
 def test_blocks_change_no_score(measure):
     p = chances(3, 40, 4)
     blocks = [p[:, :7], p[:, 7:8], p[:, 8:]]
-    assert (uncertainty.over_blocks(measure, blocks) == measure(p)).all()
+    assert (measures.over_blocks(measure, blocks) == measure(p)).all()
 
 
 # length of the gradient for the predicted class

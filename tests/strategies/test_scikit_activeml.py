@@ -10,7 +10,8 @@ from skactiveml.pool._bald import batch_bald
 from skactiveml.pool._query_by_committee import variation_ratios
 from skactiveml.pool._uncertainty_sampling import uncertainty_scores
 
-from stages.strategies import badge, batchbald, probcover, typiclust, uncertainty
+from stages.geometry import measures
+from stages.strategies import badge, batchbald, probcover, typiclust
 
 SEEDS = (0, 1, 2)
 
@@ -28,9 +29,9 @@ def unit(count: int, size: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("ours", "method", "offset"),
     [
-        (uncertainty.least_confidence_of, "least_confident", 0),
-        (uncertainty.margin_of, "margin_sampling", 1),
-        (uncertainty.entropy_of, "entropy", 0),
+        (measures.least_confidence_of, "least_confident", 0),
+        (measures.margin_of, "margin_sampling", 1),
+        (measures.entropy_of, "entropy", 0),
     ],
 )
 def test_uncertainty_of_one_prediction(ours, method, offset):
@@ -43,7 +44,7 @@ def test_uncertainty_of_one_prediction(ours, method, offset):
 def test_variation_ratio():
     p_T_N_C = chances(9, 200, 4)
     np.testing.assert_allclose(
-        uncertainty.variation_ratio_of(p_T_N_C), variation_ratios(p_T_N_C.argmax(2).T)
+        measures.variation_ratio_of(p_T_N_C), variation_ratios(p_T_N_C.argmax(2).T)
     )
 
 

@@ -15,26 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pools import pool_of
 
-from stages.geometry import probabilities
+from stages.geometry import measures, probabilities
 from stages.machine.randomness import Purpose, generator
 from stages.models import build, initialise
 from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.rounds.context import Pool
-from stages.strategies import badge, features, random, uncertainty
+from stages.strategies import badge, dropout, features, random, uncertainty
 from stages.study.settings import Model
 
 SURE = np.array([[1.0, 0.0, 0.0]])
 UNSURE = np.full((1, 3), 1 / 3)
 SINGLE = {
-    "least_confidence": uncertainty.least_confidence_of,
-    "margin": uncertainty.margin_of,
-    "entropy": uncertainty.entropy_of,
+    "least_confidence": measures.least_confidence_of,
+    "margin": measures.margin_of,
+    "entropy": measures.entropy_of,
 }
 PASSES = {
-    "bald": uncertainty.bald_of,
-    "mean_std": uncertainty.mean_std_of,
-    "variation_ratio": uncertainty.variation_ratio_of,
+    "bald": measures.bald_of,
+    "mean_std": measures.mean_std_of,
+    "variation_ratio": measures.variation_ratio_of,
 }
 
 
@@ -89,9 +89,7 @@ def test_a_score_of_many_passes_is_its_formula(name, passes):
 
 def test_entropy_is_scipys():
     p = chances(50, 6)
-    np.testing.assert_allclose(
-        uncertainty.entropy_of(p), scipy.stats.entropy(p, axis=1), rtol=1e-12
-    )
+    np.testing.assert_allclose(measures.entropy_of(p), scipy.stats.entropy(p, axis=1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -111,9 +109,9 @@ def test_the_candidate_whose_passes_disagree_scores_higher(name):
 
 def test_certainty_and_ignorance_are_exact():
     for p, least, margin, entropy in ((SURE, 0, -1, 0), (UNSURE, 2 / 3, 0, math.log(3))):
-        assert uncertainty.least_confidence_of(p)[0] == pytest.approx(least)
-        assert uncertainty.margin_of(p)[0] == pytest.approx(margin)
-        assert uncertainty.entropy_of(p)[0] == pytest.approx(entropy)
+        assert measures.least_confidence_of(p)[0] == pytest.approx(least)
+        assert measures.margin_of(p)[0] == pytest.approx(margin)
+        assert measures.entropy_of(p)[0] == pytest.approx(entropy)
 
 
 @pytest.mark.filterwarnings("error")
@@ -123,37 +121,37 @@ def test_chances_of_exactly_zero_and_one_give_finite_scores():
         assert np.isfinite(score(corners)).all()
     for score in SINGLE.values():
         assert np.isfinite(score(corners[0])).all()
-    assert uncertainty.bald_of(corners).tolist() == pytest.approx([0, math.log(2), 0])
+    assert measures.bald_of(corners).tolist() == pytest.approx([0, math.log(2), 0])
 
 
 @given(st.integers(1, 6), st.integers(2, 8), st.integers(0, 10**6), st.floats(0, 300))
 def test_bald_is_never_negative_nor_above_the_entropy_of_the_mean(passes, classes, seed, sharpness):
     p = chances(passes, 20, classes, seed=seed, sharpness=sharpness)
-    score = uncertainty.bald_of(p)
+    score = measures.bald_of(p)
     assert (score >= 0).all()
-    assert (score <= uncertainty.entropy_of(p.mean(0)) + 1e-12).all()
+    assert (score <= measures.entropy_of(p.mean(0)) + 1e-12).all()
 
 
 def test_equal_passes_have_no_disagreement():
     p = np.stack([chances(20, 5)] * 6)
-    assert np.abs(uncertainty.bald_of(p)).max() < 1e-14
-    assert np.abs(uncertainty.mean_std_of(p)).max() < 1e-14
-    assert uncertainty.variation_ratio_of(p).tolist() == [0] * 20
+    assert np.abs(measures.bald_of(p)).max() < 1e-14
+    assert np.abs(measures.mean_std_of(p)).max() < 1e-14
+    assert measures.variation_ratio_of(p).tolist() == [0] * 20
 
 
 def test_variation_ratio_is_a_count_of_votes_not_a_confidence():
     p = np.array([[[0.9, 0.1]], [[0.8, 0.2]], [[0.4, 0.6]], [[0.7, 0.3]]])
-    assert uncertainty.variation_ratio_of(p).tolist() == [0.25]
-    assert uncertainty.least_confidence_of(p.mean(0)) == pytest.approx([0.3])
+    assert measures.variation_ratio_of(p).tolist() == [0.25]
+    assert measures.least_confidence_of(p.mean(0)) == pytest.approx([0.3])
 
 
 def test_variation_ratio_does_not_depend_on_the_size_of_the_pool():
     p = chances(5, 40, 3)
-    assert (uncertainty.variation_ratio_of(p)[:4] == uncertainty.variation_ratio_of(p[:, :4])).all()
+    assert (measures.variation_ratio_of(p)[:4] == measures.variation_ratio_of(p[:, :4])).all()
 
 
 def test_one_class_has_no_margin():
-    assert uncertainty.margin_of(np.ones((3, 1))).tolist() == [0, 0, 0]
+    assert measures.margin_of(np.ones((3, 1))).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("score", [*SINGLE.values(), *PASSES.values()])
@@ -218,16 +216,16 @@ def test_dropout_passes_differ_and_come_again(pool):
 
 
 def test_disagreement_over_a_pool_is_not_zero(pool):
-    for score in (uncertainty.bald, uncertainty.mean_std):
+    for score in (dropout.bald, dropout.mean_std):
         assert (score(pool, passes=5) > 0).all()
 
 
 @pytest.mark.parametrize(
     ("over_pool", "pure"),
     [
-        (uncertainty.least_confidence, uncertainty.least_confidence_of),
-        (uncertainty.margin, uncertainty.margin_of),
-        (uncertainty.entropy, uncertainty.entropy_of),
+        (uncertainty.least_confidence, measures.least_confidence_of),
+        (uncertainty.margin, measures.margin_of),
+        (uncertainty.entropy, measures.entropy_of),
     ],
 )
 def test_single_scores_over_a_pool(pool, over_pool, pure):
@@ -237,12 +235,12 @@ def test_single_scores_over_a_pool(pool, over_pool, pure):
 @pytest.mark.parametrize(
     ("over_pool", "pure"),
     [
-        (uncertainty.mc_least_confidence, lambda p: uncertainty.least_confidence_of(p.mean(0))),
-        (uncertainty.mc_margin, lambda p: uncertainty.margin_of(p.mean(0))),
-        (uncertainty.mc_entropy, lambda p: uncertainty.entropy_of(p.mean(0))),
-        (uncertainty.bald, uncertainty.bald_of),
-        (uncertainty.mean_std, uncertainty.mean_std_of),
-        (uncertainty.variation_ratio, uncertainty.variation_ratio_of),
+        (dropout.least_confidence, lambda p: measures.least_confidence_of(p.mean(0))),
+        (dropout.margin, lambda p: measures.margin_of(p.mean(0))),
+        (dropout.entropy, lambda p: measures.entropy_of(p.mean(0))),
+        (dropout.bald, measures.bald_of),
+        (dropout.mean_std, measures.mean_std_of),
+        (dropout.variation_ratio, measures.variation_ratio_of),
     ],
 )
 def test_scores_of_passes_over_a_pool(pool, over_pool, pure):

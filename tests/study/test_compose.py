@@ -235,7 +235,7 @@ def test_without_future_annotations_the_name_of_an_array_is_lost():
 def test_a_learner_that_does_not_make_what_the_scorer_needs():
     said = refused({"learner": "supervised"}, "bald_ensemble")
     assert said == (
-        "strategy.bald_ensemble: scorer stages.strategies.uncertainty:committee_bald needs "
+        "strategy.bald_ensemble: scorer stages.strategies.committee:bald needs "
         f"'members', which learner {SUPERVISED} does not make"
     )
     assert "needs 'members'" in refused({"scorer": "bald_ensemble"})

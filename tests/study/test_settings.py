@@ -281,7 +281,7 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
         (
             {"strategies": ["kmeans"], "strategy__kmeans": {"backend": 3}},
             "strategy.kmeans.backend is 3",
-            ["'auto'"],
+            ["allowed: auto, exact"],
         ),
         (
             {"strategies": ["kmeans"], "strategy__kmeans": {"backend": "fais"}},
