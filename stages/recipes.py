@@ -22,7 +22,7 @@ from stages import catalogue
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import as_json, write_json, write_text
 from stages.machine.reading import read_json
-from stages.study import settings
+from stages.study import settings, task_code
 from stages.study.footprint import Footprint, digest, loaded
 from stages.study.layout import Layout
 
@@ -73,6 +73,8 @@ def recipes(study: settings.Settings, root: Path) -> None:
     made = {label: recipe(study, label) for label in study.strategies}
     for name in STAGES:
         made[f"stage-{name}"] = of_stage(name)
+    for task in study.tasks:
+        made |= task_code.recipes(study, task)
     for name, content in made.items():
         path = folder / f"{name}.json"
         if not path.exists() or path.read_text(encoding="utf-8") != as_json(content):
@@ -107,8 +109,10 @@ def _compare(path: Path, due: dict[str, Any]) -> None:
             raise UserError(f"{path}: {module} is not the code that it names; {AGAIN}")
 
 
-def check_loaded(layout: Layout, label: str, before: frozenset[str] = frozenset()) -> None:
-    """Raise unless the recipe names every module that counts and that was loaded for this round.
+def check_loaded(
+    layout: Layout, label: str, task: str, before: frozenset[str] = frozenset()
+) -> None:
+    """Raise unless recipe or protocol name every module that counts and was loaded for this round.
 
     A module that no import statement names, since its name is put together, would be found here.
 
@@ -116,7 +120,7 @@ def check_loaded(layout: Layout, label: str, before: frozenset[str] = frozenset(
         before: modules that were loaded when the round began, for whatever ran earlier.
     """
     path = layout.recipe(label)
-    code = read_json(path)["code"]
+    code = read_json(path)["code"] | task_code.in_protocol(layout, task)
     for module in loaded(packages(code)):
         if module not in code and module not in before:
             raise UserError(

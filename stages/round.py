@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
         run,
         options.round,
         following,
-        lambda: recipes.check_loaded(run.layout, run.strategy, before),
+        lambda: recipes.check_loaded(run.layout, run.strategy, run.task, before),
     )
 
 

@@ -51,6 +51,8 @@ DIGITS: dict[str, Any] = {
         "uncertain_gcn": SHORT_GCN,
         "core_gcn": SHORT_GCN,
         "badge": {},
+        "ceal": {"delta": 1.5},
+        "sure_margin": {"learner": {"use": "ceal", "delta": 1.5}, "scorer": "margin"},
         "diverse_minibatch": {},
         "cluster_margin": {"part": 300},
         "exploitation_exploration": {},

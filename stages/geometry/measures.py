@@ -79,8 +79,9 @@ def variation_ratio_of(p_T_N_C: np.ndarray) -> np.ndarray:
     """1 - (passes that vote for the most voted class) / T, in [0, 1 - 1/T], shape (N,).
 
     Examples:
-        (np.array([[[0.9, 0.1]], [[0.8, 0.2]], [[0.3, 0.7]]])).round(4).tolist()
-        [0.3333]
+        >>> votes = np.array([[[0.9, 0.1]], [[0.8, 0.2]], [[0.3, 0.7]], [[0.6, 0.4]]])
+        >>> variation_ratio_of(votes).tolist()
+        [0.25]
     """
     passes, _, classes = p_T_N_C.shape
     votes = p_T_N_C.argmax(2)

@@ -1,7 +1,7 @@
 """The code that a function can run: the modules that it reaches, and a digest of each.
 
 Modules are found in the source text, and nothing is imported: import statements at any depth, lazy
-ones too, and strings that name a function as the catalogue does (``"stages.selectors.top:top"``).
+ones too, and strings that name a function as the catalogue does (``"stages.strategies.top:top"``).
 What an installed distribution holds is pinned by requirements.lock and does not count; ours and the
 user's does, wherever it lies. Comments and docstrings do not count either: they are cut out of the
 text itself, so that a digest is the same on every Python.

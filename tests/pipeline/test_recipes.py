@@ -27,12 +27,12 @@ import numpy as np
 from stages.catalogue import SUPERVISED, TOP, Strategy
 
 
-def score(pool, sign=1):
+def score(pool, *, sign: int = 1):
     """Rows in order."""
-    return {sign} * np.arange(len(pool.rows), dtype=float)
+    return {sign} * np.arange(len(pool.candidates), dtype=float)
 
 
-mine = Strategy(SUPERVISED, "{package}.al:score", TOP, "here", "baseline", "N", {{"sign": 1}})
+mine = Strategy(SUPERVISED, "{package}.al:score", TOP, "here", "baseline", "N")
 '''
 STRATEGIES = {
     "random": {},
@@ -40,6 +40,7 @@ STRATEGIES = {
     "badge": {},
     "inside": {"use": "mylab.al:mine"},
     "outside": {"use": "otherlab.al:mine"},
+    "sure": {"learner": "ceal", "scorer": "bald"},
 }
 ALL = set(STRATEGIES)
 
@@ -113,18 +114,39 @@ def edited(path: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 def new_file(root: Path) -> None:
-    (root / "stages/selectors/newest.py").write_text("def newest(scored, b, rng):\n    return 1\n")
+    for room in ("strategies", "learners", "models/architectures", "datasets", "geometry"):
+        (root / f"stages/{room}/newest.py").write_text(
+            "def newest(scored, b, rng):\n    return 1\n"
+        )
 
 
 ROWS = {
     "nothing": (lambda root: None, set()),
-    "a new file beside the others": (new_file, set()),
+    "new files beside the others": (new_file, set()),
+    "a learner": (
+        edited("stages/learners/ceal.py", "\n\ndef believed", "\n\nNEW = 1\n\n\ndef believed"),
+        {"sure"},
+    ),
+    "the task's architecture": (
+        edited("stages/models/architectures/small_cnn.py", "\n\ndef ", "\n\nNEW = 1\n\n\ndef "),
+        ALL,
+    ),
+    "another architecture": (
+        edited("stages/models/architectures/lenet.py", "\n\ndef ", "\n\nNEW = 1\n\n\ndef "),
+        set(),
+    ),
+    "another data set": (
+        edited(
+            "stages/datasets/torchvision_sets.py", "\n\ndef _load", "\n\nNEW = 1\n\n\ndef _load"
+        ),
+        set(),
+    ),
     "code of one strategy": (
-        edited("stages/selectors/badge.py", "\n\ndef kmeans", "\n\nNEW = 1\n\n\ndef kmeans"),
+        edited("stages/strategies/badge.py", "\n\ndef kmeans", "\n\nNEW = 1\n\n\ndef kmeans"),
         {"badge"},
     ),
     "a comment": (
-        edited("stages/selectors/badge.py", "\n\ndef kmeans", "\n\n# why\n\n\ndef kmeans"),
+        edited("stages/strategies/badge.py", "\n\ndef kmeans", "\n\n# why\n\n\ndef kmeans"),
         set(),
     ),
     "a docstring": (
@@ -146,15 +168,20 @@ ROWS = {
         ),
         set(),
     ),
-    "a default": (
-        edited("stages/catalogue/uncertainty.py", '{"members": 5}', '{"members": 6}'),
+    "a default of others": (
+        edited("stages/learners/committee.py", "members: Members = 5", "members: Members = 6"),
         set(),
     ),
+    "a bound": (edited("stages/catalogue/kinds.py", "le=10_000)]", "le=20_000)]"), set()),
     "a value that is the default, left out": (
         edited("params.yaml", "bald:\n    passes: 10", "bald: {}"),
         set(),
     ),
     "another value": (edited("params.yaml", "passes: 10", "passes: 11"), {"bald"}),
+    "a part in another's place": (
+        edited("params.yaml", "scorer: bald", "scorer: margin"),
+        {"sure"},
+    ),
     "one's own module, inside": (lambda root: write_own(root, "mylab", -1), {"inside"}),
     "threads, under portable": (edited("params.yaml", "threads: 1", "threads: 2"), set()),
     "a setting of the task": (edited("params.yaml", "epochs: 1", "epochs: 2"), ALL),
@@ -172,10 +199,9 @@ def test_what_an_edit_makes_stale(study: Path, row: str) -> None:
 @pytest.mark.slow
 def test_a_changed_default_makes_exactly_its_strategy_stale(study: Path) -> None:
     edited("params.yaml", "bald:\n    passes: 10", "bald: {}")(study)
-    edited(
-        "stages/catalogue/uncertainty.py", '        {"passes": 10},\n', '        {"passes": 12},\n'
-    )(study)
-    assert stale(study) == {"bald"}
+    path = "stages/strategies/dropout.py"
+    edited(path, "passes: Passes = 10", "passes: Passes = 12")(study)
+    assert stale(study) == {"bald", "sure"}  # both score by it
 
 
 @pytest.mark.slow
@@ -239,7 +265,14 @@ def test_recipes_of_strategies_that_are_gone_are_removed(tmp_path: Path) -> None
     recipes.recipes(settings.load(write_params(tmp_path, tree())), tmp_path)
     recipes.recipes(settings.load(write_params(tmp_path, tree(strategies=["random"]))), tmp_path)
     names = sorted(os.listdir(tmp_path / "data/recipes"))
-    assert names == ["random.json", "stage-full.json", "stage-split.json", "stage-start.json"]
+    assert names == [
+        "data-digits.json",
+        "model-digits.json",
+        "random.json",
+        "stage-full.json",
+        "stage-split.json",
+        "stage-start.json",
+    ]
 
 
 def test_a_module_that_ran_and_that_the_recipe_lacks_is_refused(tmp_path: Path) -> None:
@@ -249,9 +282,11 @@ def test_a_module_that_ran_and_that_the_recipe_lacks_is_refused(tmp_path: Path) 
     content = json.loads(path.read_text())
     content["code"] = {"stages": content["code"]["stages"]}
     path.write_text(json.dumps(content))
+    Layout(tmp_path).protocol("digits").parent.mkdir(parents=True)
+    Layout(tmp_path).protocol("digits").write_text("{}")
     with pytest.raises(UserError, match="knows nothing of the module stages"):
-        recipes.check_loaded(Layout(tmp_path), "random")
-    recipes.check_loaded(Layout(tmp_path), "random", frozenset(sys.modules))
+        recipes.check_loaded(Layout(tmp_path), "random", "digits")
+    recipes.check_loaded(Layout(tmp_path), "random", "digits", frozenset(sys.modules))
 
 
 def test_a_folder_of_ones_own_is_noted(tmp_path: Path) -> None:

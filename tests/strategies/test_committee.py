@@ -17,7 +17,7 @@ from stages.models import state
 from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.rounds.context import Pool, Round
-from stages.strategies import badge, gradient_norm, uncertainty
+from stages.strategies import badge, gradient_norm
 from stages.strategies import committee as scorers
 from stages.study.settings import Task
 
@@ -117,7 +117,10 @@ def test_a_committee_of_one_is_refused():
         catalogue.complete("bald_ensemble", entry, {"members": 1})
 
 
-@pytest.mark.parametrize("measure", uncertainty.MANY)
+MANY = (measures.bald_of, measures.mean_std_of, measures.variation_ratio_of)
+
+
+@pytest.mark.parametrize("measure", MANY)
 def test_blocks_change_no_score(measure):
     p = chances(3, 40, 4)
     blocks = [p[:, :7], p[:, 7:8], p[:, 8:]]
