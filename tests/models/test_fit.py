@@ -36,6 +36,17 @@ def test_labels_as_chances_of_one_are_the_labels(how):
 
 
 @pytest.mark.parametrize("how", ["portable", "machine"])
+def test_targets_take_the_place_of_the_labels(how):
+    given = problem(how=how)
+    others = 1 - given.labels
+    found = trained(given, targets=others)
+    assert same(found, trained(dataclasses.replace(given, labels=others)))
+    assert not same(found, trained(given))
+    unsure = trained(given, targets=np.full((len(others), 2), 0.5))
+    assert not same(unsure, found) and not same(unsure, trained(given))
+
+
+@pytest.mark.parametrize("how", ["portable", "machine"])
 def test_soft_labels_have_torchs_gradient(how):
     given = problem(how=how)
     dtype = given.compute.dtype
