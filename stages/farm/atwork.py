@@ -152,7 +152,7 @@ def alone(root: Path, say: Callable[[str], None], stopped: Callable[[], bool]) -
 
 
 def growing(root: Path) -> list[str]:
-    """The ``make repro`` that is at work in ``root``, as ``"process 123 (make repro)"``, if one is."""
+    """Who holds the lock of ``make repro`` in ``root``, as ``"process 123 (make repro)"``."""
     path = root / ".dvc/tmp/grow.lock"
     lock, other = _try(path) if path.exists() else (None, "")
     if lock is not None:

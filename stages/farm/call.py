@@ -1,9 +1,9 @@
 """A stage's command, run by a process that has run others before and will run more.
 
-What DVC would start as ``python -m stages.X ...`` is a call of ``stages.X.main`` here, so that torch
-is imported once a process. Nothing of a run stays behind but imported modules: folder, environment,
-signal handlers, warnings and streams are put back, and threads and torch's switches are set anew by
-each round (:func:`stages.models.compute.configure`).
+What DVC would start as ``python -m stages.X ...`` is a call of ``stages.X.main`` here, so that
+torch is imported once a process. Nothing of a run stays behind but imported modules: folder,
+environment, signal handlers, warnings and streams are put back, and threads and torch's switches
+are set anew by each round (:func:`stages.models.compute.configure`).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def call(job: Job) -> float:
         try:
             before = _said(path, job.token)
             path.parent.mkdir(parents=True, exist_ok=True)
-            stream = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)
+            stream = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as error:
             where = platform.node()
             raise Failed(f"{path}: cannot be written on {where}: {error.strerror}") from None

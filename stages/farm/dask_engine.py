@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import signal
+import threading
 import time
 from typing import Any
 
@@ -36,7 +37,12 @@ class DaskEngine:
         self._slots = options.workers
         self._futures: dict[str, tuple[str, Future]] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        client.run(settle, wait=False)  # torch comes while data are prepared
+        threading.Thread(target=self._settle, daemon=True).start()
+
+    def _settle(self) -> None:
+        """Have torch imported while data are prepared; whoever starts later does it by itself."""
+        with contextlib.suppress(Exception):
+            self.client.run(settle)
 
     @property
     def slots(self) -> int:

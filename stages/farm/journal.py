@@ -1,12 +1,14 @@
 """What has been finished since dvc.lock was last written: a line for each stage, on disk at once.
 
-``.dvc/tmp/grow.journal`` begins with the digest of the dvc.lock that it continues; each further line
-is a stage's name and its entry, in the text that DVC writes. Whoever is killed leaves it behind, and
-the next one takes it over. A line that was cut off does not count, nor does anything after it.
+``.dvc/tmp/grow.journal`` begins with the digest of the dvc.lock that it continues; each further
+line is a stage's name and its entry, in the text that DVC writes. Whoever is killed leaves it
+behind, and the next one takes it over. A line that was cut off does not count, nor does anything
+after it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -32,7 +34,7 @@ class Journal:
         """Start anew: all that was in it is in dvc.lock now."""
         self.close()
         write_text(self.path, json.dumps(["dvc.lock", digest(self.lock)]) + "\n")
-        self._stream = open(self.path, "ab")
+        self._stream = self.path.open("ab")
 
     def add(self, name: str, text: str) -> None:
         """Note that a stage has been finished.
@@ -51,10 +53,8 @@ class Journal:
         """Leave it as it is."""
         if self._stream is not None:
             stream, self._stream = self._stream, None
-            try:
+            with contextlib.suppress(OSError):  # what a full disk did not take; said already
                 stream.close()
-            except OSError:  # what a full disk did not take; said already
-                pass
 
     def remove(self) -> None:
         """There is nothing in it that dvc.lock has not."""

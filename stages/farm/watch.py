@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -75,10 +76,8 @@ class Watch:
         if not now and time.monotonic() - self._told < EACH:
             return
         self._told = time.monotonic()
-        try:
+        with contextlib.suppress(UserError):  # nothing depends on it; others tell of a full disk
             write_text(self.root / PLACE, json.dumps(self.state()) + "\n")
-        except UserError:
-            pass  # nothing depends on it, and a full disk is told elsewhere
         if self._terminal:
             self._show(self.line())
 
@@ -108,7 +107,7 @@ class Watch:
         }
 
     def left(self) -> float | None:
-        """Seconds to the end, if what is left takes what its like has taken; None: not known yet."""
+        """Seconds to the end, if what is left takes what its like has taken; None: not known."""
         if not self._took:
             return None
         means = {name: seconds / count for name, (count, seconds) in self._took.items()}

@@ -1,9 +1,9 @@
 """The stages of a study where DVC is not installed: dvc.yaml read by a small reader of its own.
 
 It knows what our dvc.yaml uses: ``matrix`` over lists of params.yaml, ``${item.name}``, deps and
-outs. A stage is done when what git would hold of it is there (its link, written last of all, and its
-results), and what the cache would hold too, as far as a stage that is not done needs it. Whether
-code or settings have changed since is not looked at.
+outs. A stage is done when what git would hold of it is there (its link, written last of all, and
+its results), and what the cache would hold too, as far as a stage that is not done needs it.
+Whether code or settings have changed since is not looked at.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is to be grown, as the loop sees it: stages, what they wait for, and what becomes of them."""
+"""What is to be grown, as the loop sees it: stages, and what they wait for."""
 
 from __future__ import annotations
 
