@@ -108,7 +108,8 @@ class Watch:
 
     def left(self) -> float | None:
         """Seconds to the end, if what is left takes what its like has taken; None: not known."""
-        if not self._took:
+        known = sum(count for name, count in self._left.items() if name in self._took)
+        if 2 * known < self._left.total():
             return None
         means = {name: seconds / count for name, (count, seconds) in self._took.items()}
         total = sum(count * means.get(name, 0.0) for name, count in self._left.items())

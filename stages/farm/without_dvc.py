@@ -74,7 +74,8 @@ def _filled(group: str, template: dict[str, Any], params: dict[str, Any]) -> Ite
             for key, (at, value) in items.items()
         ]
         values = {"item": {key: value for key, (_, value) in items.items()}}
-        yield f"{group}@{'-'.join(parts)}", _replaced(template, values)
+        rest = {key: value for key, value in template.items() if key != "matrix"}
+        yield f"{group}@{'-'.join(parts)}", _replaced(rest, values)
 
 
 def _replaced(value: Any, values: dict[str, Any]) -> Any:
