@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from stages.machine.errors import UserError
 from stages.machine.files import write_text
 
@@ -66,9 +64,12 @@ def _hashed(item: object) -> bool:
 
 
 def _parse(text: str) -> object:
+    """As DVC reads it; PyYAML takes ``1e-05`` for a word."""
+    from ruamel.yaml import YAML, YAMLError
+
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError):
+        return YAML(typ="safe").load(text)
+    except (YAMLError, RecursionError, ValueError):
         return None
 
 
@@ -148,7 +149,7 @@ def dumped(name: str, entry: dict[str, Any]) -> str:
 def texts(text: str) -> Texts | None:
     """The text of each entry of a whole file as DVC writes it; None for one in another form."""
     body = text.removeprefix(HEAD)
-    if body == text or not body.endswith("\n") or re.search(r"(?m)^(\S| ?$)", body):
+    if body == text or not body.endswith("\n") or re.search(r"(?m)^\S", body):
         return None
     before, *parts = re.split(r"(?m)^(?=  \S)", body)
     names = [re.match(r"  ([\w@./+-]+):\n", part) for part in parts]

@@ -2,111 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from study import REPO, rounds, tree, write_params
+from repository import TINY, commit, contents, dvc, git, make_repository, ran
+from study import tree, write_params
 
-from stages.farm.atwork import at_work
 from stages.verify import verify
 
 pytestmark = pytest.mark.slow
-
-PARTS = (
-    "stages",
-    "dvc.yaml",
-    ".dvc/config",
-    ".dvc/.gitignore",
-    ".dvc/plots",
-    ".dvcignore",
-    ".gitignore",
-    "reports/tuned/README.md",
-    "data/code/README.md",
-    "requirements.lock",
-    "CITATION.cff",
-)
-TINY = {"rounds": rounds(2), "seeds": [0], "task__digits__epochs": 1}
-
-
-def make_repository(root: Path) -> None:
-    """The pipeline without any result, committed."""
-    for name in PARTS:
-        source, target = REPO / name, root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            shutil.copy(source, target)
-    write_params(root, tree(**TINY))
-    git(root, "init", "--quiet")
-    commit(root)
-
-
-def environment(root: Path) -> dict[str, str]:
-    who = {
-        f"GIT_{role}_{what}": "t@example.org"
-        for role in ("AUTHOR", "COMMITTER")
-        for what in ("NAME", "EMAIL")
-    }
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {
-        **os.environ,
-        **who,
-        "PATH": path,
-        "DVC_NO_ANALYTICS": "1",
-        "NO_COLOR": "1",
-        "DVC_SITE_CACHE_DIR": str(root.parent / f"{root.name}-site"),
-        "OMP_NUM_THREADS": "1",
-    }
-
-
-def git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments],
-        env=environment(root),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
-
-
-def commit(root: Path) -> None:
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", "all")
-
-
-def dvc(root: Path, *arguments: str, fails: bool = False) -> str:
-    """What a command of DVC says, on both channels."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=root,
-        text=True,
-        env=environment(root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert (done.returncode != 0) == fails, done.stdout
-    return done.stdout
-
-
-def ran(output: str) -> list[str]:
-    return sorted(re.findall(r"Running stage '([^']+)'", output))
-
-
-def contents(root: Path, *folders: str) -> dict[str, str]:
-    paths = [path for name in folders for path in (root / name).rglob("*") if path.is_file()]
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(paths)
-    }
 
 
 @pytest.fixture(scope="module")
@@ -145,85 +51,6 @@ def test_everything_runs_from_nothing(finished):
     found = verify(root)
     assert found.faults == [] and len(found.fingerprints) == 2
     assert (root / "reports/report.md").exists()
-
-
-def grow(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    """``python -m stages.grow``, on its way."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.grow", "--jobs", "2", *arguments],
-        cwd=root,
-        text=True,
-        env=environment(root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def grown(root: Path) -> str:
-    """What it says when it is done."""
-    process = grow(root)
-    said = process.communicate()[0]
-    assert process.returncode == 0 and "ERROR" not in said, said
-    return said
-
-
-def test_runs_side_by_side_give_the_same_bytes_and_the_same_lock(finished, tmp_path):
-    root = tmp_path / "side-by-side"
-    make_repository(root)
-    assert ran(grown(root)) == ran(finished[1])
-    folders = ("splits", "reports", "data", "artifacts")
-    both = [contents(each, *folders) for each in (root, finished[0])]
-    both = [{name: at for name, at in each.items() if "seconds-" not in name} for each in both]
-    assert both[0] == both[1]
-    assert (root / "dvc.lock").read_text() == (finished[0] / "dvc.lock").read_text()
-    assert dvc(root, "status", "-q") == ""
-
-
-def test_a_lock_that_was_cut_costs_no_training(repository):
-    lock = repository / "dvc.lock"
-    before = lock.read_text()
-    git(repository, "rm", "--quiet", "--cached", "dvc.lock")
-    commit_without(repository, "dvc.lock")
-    lock.write_text(before[: len(before) // 2])
-    said = grown(repository)
-    assert ran(said) == ["report"] and "from what lies here, 1 to be run" in said
-    assert lock.read_text() == before
-    assert git(repository, "status", "--porcelain", "splits", "reports") == ""
-
-
-def commit_without(root: Path, name: str) -> None:
-    git(root, "commit", "--quiet", "--message", f"without {name}")
-
-
-def test_interrupted_growth_says_a_line_and_goes_on_later(repository):
-    before = contents(repository, "splits", "reports")
-    for path in (repository / "artifacts/digits").iterdir():
-        shutil.rmtree(path)  # so that all runs are to be made again
-    process = grow(repository)
-    said = await_line(process, "> python -m stages.round")
-    process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and "Traceback" not in rest + said
-    assert rest.endswith("interrupted (SIGINT); `make repro` goes on from here\n")
-    assert at_work(repository) == []
-    process = grow(repository)
-    await_line(process, "> python -m stages.round")
-    process.kill()  # its children live on
-    process.wait()
-    left = at_work(repository)
-    assert left and any("dvc repro" in name for name in left)
-    assert re.search(r"waiting for process \d+ \(.*\), which is at work", grown(repository))
-    assert contents(repository, "splits", "reports") == before
-    assert dvc(repository, "status", "-q") == ""
-
-
-def await_line(process: subprocess.Popen[str], start: str) -> str:
-    said = ""
-    for line in process.stdout:
-        said += line
-        if line.startswith(start):
-            return said
-    raise AssertionError(said)
 
 
 def test_git_holds_index_sets_and_results_but_no_arrays(finished):
