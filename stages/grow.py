@@ -54,6 +54,8 @@ def repro(
     root = root.resolve()
     with signals.noted() as came, atwork.alone(root, _say, lambda: bool(came)):
         _check(came)
+        if dvc and importlib.util.find_spec("dvc") is None:
+            raise UserError("DVC is not installed here; --without-dvc grows runs without it")
         for line in mend.mend(root) if dvc else mend.clear(root):
             _say(line)
         for folder in ("reports/tuned", "data/code"):
@@ -87,8 +89,6 @@ def _opened(root: Path, targets: list[str], dvc: bool) -> Iterator[Work]:
         if not dvc:
             yield WithoutDvc(root, targets)
             return
-        if importlib.util.find_spec("dvc") is None:
-            raise UserError("DVC is not installed here; --without-dvc grows runs without it")
         from stages.farm import with_dvc
 
         with with_dvc.opened(root, targets) as work:

@@ -61,7 +61,9 @@ def lines(root: Path) -> Iterator[str]:
     yield from _growing(state) if at_work(state) else _lying(root)
     for name, why in list(state.get("failed", {}).items())[:MANY]:
         log = log_of(root, name)
-        yield f"failed: {name}: {why}" + (f" (log: {log.relative_to(root)})" if log.exists() else "")
+        yield f"failed: {name}: {why}" + (
+            f" (log: {log.relative_to(root)})" if log.exists() else ""
+        )
     if accuracies := state.get("accuracies"):
         yield "last accuracies: " + ", ".join(f"{key} {at:.4f}" for key, at in accuracies.items())
     sizes = {name: used(root / name) for name in FOLDERS}

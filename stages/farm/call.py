@@ -83,7 +83,7 @@ def call(job: Job) -> float:
             if (seconds := _ended(before, job.token)) is not None:
                 return seconds
             if TIMED_OUT in before:
-                raise Failed(f"ran longer than {job.limit:g} s, the limit; stopped")
+                raise Failed(_too_long(job))
             return _run(job, stream)
 
 
@@ -108,10 +108,7 @@ def _command(command: str, job: Job, log: TextIO) -> None:
     words = shlex.split(command)
     ours = words[:2] == ["python", "-m"] and len(words) > 2 and words[2].startswith("stages.")
     if not ours or job.folder != job.root:
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        done = subprocess.run(command, shell=True, stdout=log, stderr=log, env=environment)
-        if done.returncode:
-            raise Failed(f"exit code {done.returncode}{_last_line(job)}")
+        _program(command, job, log)
         return
     try:
         importlib.import_module(words[2]).main(words[3:])
@@ -123,6 +120,34 @@ def _command(command: str, job: Job, log: TextIO) -> None:
             raise Failed(_last_line(job).removeprefix(": ") or f"exit code {code}") from None
     except Exception as error:
         raise Failed(one_line(f"{type(error).__name__}: {error}")) from None
+
+
+def _program(command: str, job: Job, log: TextIO) -> None:
+    """Anything else is a process of its own, under this Python's programs."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    child = subprocess.Popen(
+        command,
+        shell=True,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "PATH": path},
+        start_new_session=True,
+    )
+    try:
+        # In good time before this process is ended, too.
+        code = child.wait(0.9 * job.limit if job.limit else None)
+    except subprocess.TimeoutExpired:
+        raise Failed(_too_long(job)) from None
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    if code:
+        raise Failed(f"exit code {code}{_last_line(job)}")
+
+
+def _too_long(job: Job) -> str:
+    return f"ran longer than {job.limit:g} s, the limit; stopped"
 
 
 def _last_line(job: Job) -> str:
