@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from repository import TINY, commit, contents, dvc, git, make_repository, ran
+from repository import TINY, commit, contents, dvc, environment, git, make_repository, ran
 from study import tree, write_params
 
+from stages.farm.atwork import at_work
 from stages.verify import verify
 
 pytestmark = pytest.mark.slow
@@ -51,6 +56,107 @@ def test_everything_runs_from_nothing(finished):
     found = verify(root)
     assert found.faults == [] and len(found.fingerprints) == 2
     assert (root / "reports/report.md").exists()
+
+
+def growing(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    """``python -m stages.grow``, on its way, as the leader of a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.grow", "--workers", "2", *arguments],
+        cwd=root,
+        text=True,
+        env=environment(root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def grown(root: Path, *arguments: str) -> str:
+    """What it says when it is done."""
+    process = growing(root, *arguments)
+    said = process.communicate()[0]
+    assert process.returncode == 0 and "rror" not in said, said
+    return said
+
+
+def results(root: Path) -> dict[str, str]:
+    """All that the stages write but seconds and logs."""
+    found = contents(root, "splits", "reports", "data", "artifacts")
+    return {name: at for name, at in found.items() if "seconds-" not in name and "/." not in name}
+
+
+@pytest.mark.parametrize("engine", ["serial", "dask"])
+def test_a_coordinator_writes_what_plain_dvc_writes(engine, finished, tmp_path):
+    root = tmp_path / "grown"
+    make_repository(root)
+    assert grown(root, "--engine", engine).endswith("12 stages ran, 0 had nothing to do\n")
+    assert (root / "dvc.lock").read_bytes() == (finished[0] / "dvc.lock").read_bytes()
+    assert results(root) == results(finished[0])
+    assert dvc(root, "status", "-q") == "" and ran(dvc(root, "repro")) == []
+    assert grown(root).endswith("0 stages ran, 12 had nothing to do\n")
+
+
+def test_the_same_without_dvc(finished, tmp_path):
+    root = tmp_path / "without"
+    make_repository(root)
+    said = grown(root, "--without-dvc", "--engine", "serial")
+    assert said.endswith("12 stages ran, 0 had nothing to do\n")
+    assert results(root) == results(finished[0]) and not (root / "dvc.lock").exists()
+    status = subprocess.run(
+        [sys.executable, "-m", "stages.status"],
+        cwd=root,
+        env=environment(root),
+        text=True,
+        capture_output=True,
+    )
+    assert "11 of 11 stages done" in status.stdout and "nobody is at work" in status.stdout
+    assert "12 from what lies here" not in (said := grown(root)) and "1 stages ran, 11" in said
+    assert (root / "dvc.lock").read_bytes() == (finished[0] / "dvc.lock").read_bytes()
+
+
+def test_a_lock_that_was_cut_costs_no_training(repository):
+    lock = repository / "dvc.lock"
+    before = lock.read_text()
+    git(repository, "rm", "--quiet", "--cached", "dvc.lock")
+    git(repository, "commit", "--quiet", "--message", "without dvc.lock")
+    lock.write_text(before[: len(before) // 2])
+    said = grown(repository)
+    assert "from what lies here, 1 to be run" in said and "1 stages ran" in said
+    assert lock.read_text() == before
+    assert git(repository, "status", "--porcelain", "splits", "reports") == ""
+
+
+def test_interrupted_growth_says_a_line_and_goes_on_later(repository):
+    before, lock = results(repository), (repository / "dvc.lock").read_bytes()
+    for path in (repository / "artifacts/digits").iterdir():
+        shutil.rmtree(path)  # so that all runs are to be made again
+    process = growing(repository)
+    await_run(repository, "round@digits-random-0-round0")
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "Traceback" not in said
+    assert said.endswith("interrupted (SIGINT); `make repro` goes on from here\n")
+    assert at_work(repository) == []
+    process = growing(repository)
+    await_run(repository, "round@digits-entropy-0-round0")
+    second = growing(repository)  # waits for the first, and then for its workers
+    assert second.stdout.readline() == (
+        f"waiting for process {process.pid} (make repro), which is at work in this folder\n"
+    )
+    process.kill()
+    process.wait()
+    said = second.communicate(timeout=120)[0]
+    assert second.returncode == 0, said
+    assert results(repository) == before and (repository / "dvc.lock").read_bytes() == lock
+    assert dvc(repository, "status", "-q") == ""
+
+
+def await_run(root: Path, name: str) -> None:
+    """Wait until a run of a stage has begun."""
+    log, until = root / f"artifacts/.logs/{name}.log", time.monotonic() + 60
+    while not log.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_git_holds_index_sets_and_results_but_no_arrays(finished):
