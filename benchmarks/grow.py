@@ -25,12 +25,10 @@ from statistics import median
 from typing import Any
 
 import psutil
-import yaml
 
 from benchmarks import cheap
 from benchmarks.common import alternate, machine, ratio, show, stopwatch
 from benchmarks.study import (
-    REPOSITORY,
     add_study_options,
     compare,
     copy_repository,

@@ -36,26 +36,30 @@ class Stage:
     cached: tuple[str, ...]
 
 
-def stages_of(root: Path) -> dict[str, Stage]:
-    """The stages of ``root``/dvc.yaml by name, in order.
+def stages_of(root: Path, pipeline: Path | None = None) -> dict[str, Stage]:
+    """The stages of ``root``'s study by name, in order.
+
+    Args:
+        pipeline: another dvc.yaml than ``root``'s.
 
     Raises:
         UserError: dvc.yaml or params.yaml is not what this reader knows.
     """
+    file = pipeline or root / "dvc.yaml"
     try:
-        params, pipeline = (
-            yaml.safe_load((root / name).read_text(encoding="utf-8"))
-            for name in ("params.yaml", "dvc.yaml")
+        params, content = (
+            yaml.safe_load(path.read_text(encoding="utf-8"))
+            for path in (root / "params.yaml", file)
         )
         found = [
             _stage(name, template)
-            for group, template in pipeline["stages"].items()
+            for group, template in content["stages"].items()
             for name, template in _filled(group, template, params)
         ]
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{root / 'dvc.yaml'}: not read without DVC: {error!r}") from None
+        raise UserError(f"{file}: not read without DVC: {error!r}") from None
     return {stage.name: stage for stage in found}
 
 
