@@ -1,9 +1,10 @@
 # make repro: run the study in params.yaml and name its report.   make test: run the tests.
-# Both set everything up in .venv first, once. JOBS: runs at a time, 0 for as many as pay.
+# Both set everything up in .venv first, once. WORKERS: processes that run stages, 0 for as many as
+# there are cores for.
 # make VENV=/path repro: in an environment that is there already; nothing is set up then.
 
 PYTHON ?= python3
-JOBS ?= 0
+WORKERS ?= 0
 ifneq ($(origin VENV),command line)
 VENV := .venv
 READY := $(VENV)/.ready
@@ -27,7 +28,7 @@ setup: $(READY)
 
 # Index sets are compared with the committed ones where the settings are the committed ones.
 repro: $(READY)
-	@python -m stages.grow --jobs $(JOBS)
+	@python -m stages.grow --workers $(WORKERS)
 	@git diff --quiet HEAD -- params.yaml 2>/dev/null; if [ $$? -eq 1 ]; then \
 		python -m stages.verify && \
 		echo "params.yaml is not the committed one: index sets are not compared with git"; \
@@ -50,7 +51,7 @@ verify: $(READY)
 lock:
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile --universal --python-version 3.10 --upgrade \
-		--no-emit-index-url --no-header --no-annotate --group dev \
+		--no-emit-index-url --no-header --no-annotate --group dev --extra cluster \
 		--output-file requirements.lock --quiet pyproject.toml
 	rm -rf $(VENV)-lock
 

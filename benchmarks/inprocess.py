@@ -1,39 +1,35 @@
 """A study, or the beginning of one, in this one process and without DVC.
 
-Run as a file (``python benchmarks/inprocess.py``) with PYTHONPATH naming the folder whose
-``stages`` are to be used. With ``--processes`` the stages are processes of their own, as under DVC,
-but nothing watches over them.
+What ``python -m stages.grow --without-dvc --engine serial`` does, for a folder that need not hold
+the code, and for some of the stages. Run as a file (``python benchmarks/inprocess.py``) with
+PYTHONPATH naming the folder whose ``stages`` are to be used. With ``--processes`` the stages are
+processes of their own, as under DVC, but nothing watches over them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
+from stages.farm.call import Job, call
+from stages.farm.without_dvc import Stage, stages_of
+
+PIPELINE = Path(__file__).resolve().parent.parent / "dvc.yaml"
 
 
-def commands(study: dict[str, Any], first: int | None) -> Iterator[list[str]]:
-    """Stage and arguments of all there is to do, in order: the ``first`` rounds of each run."""
-    yield ["recipes"]
-    for task in map(str, study["tasks"]):
-        yield ["prepare", "--task", task]
-        yield ["protocol", "--task", task]
-        for seed in map(str, study["seeds"]):
-            yield ["split", "--task", task, "--seed", seed]
-            yield ["full", "--task", task, "--seed", seed]
-            for strategy in study["strategies"]:
-                names = ["--task", task, "--strategy", strategy, "--seed", seed]
-                yield ["start", *names]
-                for item in study["rounds"][:first]:
-                    n, following = str(item["n"]), str(item["next"])
-                    yield ["round", *names, "--round", n, "--next", following]
-    yield ["report"]
+def chosen(root: Path, kinds: list[str] | None, first: int | None) -> Iterator[Stage]:
+    """The stages of these kinds, in order: the ``first`` rounds of each run."""
+    for stage in stages_of(root, PIPELINE).values():
+        kind, _, rest = stage.name.partition("@")
+        late = first is not None and kind == "round" and int(rest.rpartition("round")[2]) >= first
+        if kind != "code" and not late and kind in (kinds or [kind]):
+            yield stage
 
 
 def seen() -> str:
@@ -65,29 +61,16 @@ def main() -> None:
     parser.add_argument("--processes", action="store_true", help="each stage in a process")
     parser.add_argument("--seen", action="store_true", help="write seen.json")
     options = parser.parse_args()
-    study = yaml.safe_load((options.root / "params.yaml").read_text())
-    for name, *arguments in commands(study, options.first):
-        if options.stages and name not in options.stages:
-            continue
-        arguments += ["--root", str(options.root)]
+    root = options.root.resolve()
+    for stage in chosen(root, options.stages, options.first):
         if options.processes:
-            command = [sys.executable, "-m", f"stages.{name}", *arguments]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        elif name == "report":
-            from stages import report
-            from stages.study import settings
-
-            report.report(settings.load(options.root / "params.yaml"), options.root)
+            command = [sys.executable, *shlex.split(stage.command)[1:]]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=root)
         else:
-            _call(name, arguments)
+            token = f"{stage.name} {os.getpid()}-0"
+            call(Job(stage.name, (stage.command,), str(root), str(root), token))
     if options.seen:
         (options.root / "seen.json").write_text(json.dumps(seen()))
-
-
-def _call(name: str, arguments: list[str]) -> None:
-    import importlib
-
-    importlib.import_module(f"stages.{name}").main(arguments)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -37,8 +38,10 @@ from benchmarks.study import (
     write_study,
 )
 from stages.farm import lockfile
+from stages.farm.journal import PLACE as JOURNAL
 
 COMMITTED = ("splits/**/*", "reports/**/*", "dvc.lock")
+MENDED = re.compile("half-written|was missing|from the journal")
 LIMIT = 900  # seconds for one `make repro`
 Process = psutil.Process
 
@@ -56,6 +59,22 @@ def only(*words: str) -> Callable[[Process, list[Process], int], None]:
             with contextlib.suppress(psutil.Error):
                 if set(words) <= set(process.cmdline()):
                     process.send_signal(number)
+
+    return send
+
+
+def workers(all_of_them: bool) -> Callable[[Process, list[Process], int], None]:
+    """The signal goes to the coordinator's workers, or to one of them."""
+
+    def send(make: Process, everyone: list[Process], number: int) -> None:
+        found = []
+        for process in everyone:
+            with contextlib.suppress(psutil.Error):
+                if any("spawn_main" in word for word in process.cmdline()):
+                    found.append(process)
+        for process in found if all_of_them else found[:1]:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(number)
 
     return send
 
@@ -91,7 +110,10 @@ WAYS = {
     "grow: INT": Way("make", only("stages.grow"), signal.SIGINT),
     "grow: TERM": Way("make", only("stages.grow"), signal.SIGTERM),
     "grow: KILL": Way("make", only("stages.grow"), signal.SIGKILL),
-    "each dvc under make: KILL": Way("make", only("-m", "dvc"), signal.SIGKILL),
+    "one worker: KILL": Way("make", workers(False), signal.SIGKILL),
+    "all workers: KILL": Way("make", workers(True), signal.SIGKILL),
+    "grow: KILL, journal cut": Way("make", only("stages.grow"), signal.SIGKILL, JOURNAL),
+    "grow: KILL, dvc.lock cut": Way("make", only("stages.grow"), signal.SIGKILL, "dvc.lock"),
     "all processes: KILL": Way("make", everything, signal.SIGKILL),
     "all processes: KILL, dvc.lock cut": Way("make", everything, signal.SIGKILL, "dvc.lock"),
     "all processes: KILL, rwlock cut": Way("make", everything, signal.SIGKILL, ".dvc/tmp/rwlock"),
@@ -214,7 +236,7 @@ def trials(
         status = subprocess.run(["dvc", "status", "-q"], cwd=study.root, env=environment())
         if status.returncode:
             faults.append(study.fault("dvc status is not clean"))
-        mended = [line for line in study.said.splitlines() if "half-written" in line]
+        mended = [line for line in study.said.splitlines() if MENDED.search(line)]
         study.recovered += not faults
         lines = said[said.find("interrupted (") :].count("\n") if "interrupted (" in said else "-"
         cells = [f"{delay:.1f}", lines, left, damage, "yes" if mended else "-", f"{clock():.1f}"]

@@ -1,149 +1,119 @@
-"""What ``make repro`` runs: mend, grow the runs side by side, then ``dvc repro`` for the rest.
+"""Grow a study: mend what a kill has left, then run what is missing, many runs side by side.
 
-DVC runs stages one after another. Runs share nothing but the sets they start from, so several DVC
-processes can grow them at once; they take turns at dvc.lock. What is left over, the report at
-least, and every error message, is for the plain ``dvc repro`` that follows. Whoever ends this
-process with SIGINT, SIGTERM or SIGHUP ends all of it.
+`make repro` runs this. One process, the coordinator, keeps the books: it holds DVC's lock, asks DVC
+what has changed, and records what has been done as `dvc repro` would. Workers run the stages, each
+in a process that has imported torch once. A stage that fails stops what depends on it, and nothing
+else. Ended by SIGINT, SIGTERM or SIGHUP, or killed, it goes on from there when it is run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import os
-import signal
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import zc.lockfile
-
 from stages import mend, recipes
-from stages.farm import atwork
-from stages.machine import signals
-from stages.machine.errors import command_line
+from stages.farm import atwork, engines
+from stages.farm.call import log_of
+from stages.farm.loop import Growth
+from stages.farm.watch import Watch, duration
+from stages.farm.without_dvc import WithoutDvc
+from stages.farm.work import Halt, Jobs, Work
+from stages.machine import hardware, signals
+from stages.machine.errors import UserError, command_line
 from stages.study import settings
 
-SHARED = ("recipes", "prepare", "protocol", "split")
-DVC = (sys.executable, "-m", "dvc")
-PATIENCE = 10.0  # seconds for DVC to finish writing what it is writing
-PAUSE = 0.02  # seconds between two looks
+AGAIN = "`make repro` goes on from here"
+GPUS = Path("/proc/driver/nvidia/gpus")
+ON_A_GPU = 2  # workers that share one, unless --workers says how many
 
 
-def runs(study: settings.Settings) -> list[list[str]]:
-    """The stages of each run that nobody else needs, in order."""
-    places = [(task, seed) for task in study.tasks for seed in study.seeds]
-    found = [[f"full@{task}-{seed}"] for task, seed in places]
-    for task, seed in places:
-        for strategy in study.strategies:
-            name = f"{task}-{strategy}-{seed}"
-            rounds = [f"round@{name}-round{at}" for at in range(len(study.rounds))]
-            found.append([f"start@{name}", *rounds])
-    return found
+def workers_for(study: settings.Settings) -> int:
+    """As many workers as there are cores for; where rounds run on GPUs, two a GPU at most."""
+    cores = hardware.cores()
+    workers = max(1, cores // study.threads) if study.threads else 1
+    gpus = len(list(GPUS.iterdir())) if study.device != "cpu" and GPUS.is_dir() else 0
+    return min(workers, ON_A_GPU * gpus) if gpus else workers
 
 
-def jobs_for(study: settings.Settings) -> int:
-    """One process more than there are cores for: one always waits for its turn at dvc.lock."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    free = (cores or 1) // study.threads if study.threads else 1
-    return free + 1 if free > 1 else 1
-
-
-class Workers:
-    """DVC processes under ``root`` that end when this process is told to.
-
-    Each leads a process group of its own, so that a terminal's Ctrl-C reaches this process alone.
-
-    Args:
-        came: numbers of the signals that have come, which somebody else adds.
-    """
-
-    def __init__(self, root: Path, came: list[int]) -> None:
-        self.root, self.came = root, came
-
-    def dvc(self, *commands: list[str]) -> list[int]:
-        """Run ``dvc`` once for each of ``commands``, side by side; their exit codes.
-
-        Raises:
-            signals.Ended: a signal has come; all processes have ended.
-        """
-        processes: list[subprocess.Popen[bytes]] = []
-        for command in commands:
-            if not self.came:
-                processes.append(
-                    subprocess.Popen([*DVC, *command], cwd=self.root, start_new_session=True)
-                )
-        while not self.came and any(process.poll() is None for process in processes):
-            time.sleep(PAUSE)
-        if self.came:
-            self._end(processes)
-        self.check()
-        return [process.wait() for process in processes]
-
-    def check(self) -> None:
-        """Raise :class:`signals.Ended` if a signal has come."""
-        if self.came:
-            raise signals.Ended(self.came[0], "`make repro` goes on from here")
-
-    def _end(self, processes: list[subprocess.Popen[bytes]]) -> None:
-        """Kill DVC and its stages in a moment in which DVC writes nothing.
-
-        Stages may be killed at any time. DVC writes its own files in place, but only with its lock
-        held, which it gives away while a stage runs.
-        """
-        lock = self._dvc_lock(time.monotonic() + PATIENCE)
-        for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-        for process in processes:
-            process.wait()
-        if lock:
-            lock.close()
-
-    def _dvc_lock(self, until: float) -> zc.lockfile.LockFile | None:
-        told = len(self.came)
-        while time.monotonic() < until and len(self.came) == told:  # told again: at once
-            try:
-                return zc.lockfile.LockFile(str(self.root / ".dvc/tmp/lock"))
-            except (zc.lockfile.LockError, OSError):
-                time.sleep(PAUSE)
-        return None
-
-
-def grow(study: settings.Settings, workers: Workers, jobs: int) -> None:
-    """Run what is missing of all runs with ``jobs`` processes, as far as it succeeds."""
-    if jobs < 2 or workers.dvc(["status", "-q"]) == [0]:
-        return
-    shared = [*SHARED, "tune"] if study.tuned else SHARED  # start waits for all tuning
-    if workers.dvc(["repro", *shared]) != [0]:
-        return
-    shares = [sum(runs(study)[at::jobs], []) for at in range(jobs)]
-    # -s: DVC would lock the stages upstream too, which all runs share.
-    workers.dvc(*(["--wait-for-lock", "repro", "-s", *share] for share in shares if share))
-
-
-def repro(root: Path, jobs: int = 0) -> int:
-    """Bring the study under ``root`` up to date; DVC's exit code.
+def repro(
+    root: Path, options: engines.Options, targets: list[str] | None = None, dvc: bool = True
+) -> int:
+    """Bring the study under ``root`` up to date; the exit code.
 
     Raises:
-        UserError: bad settings.
+        UserError: bad settings, or nothing can be recorded any more.
         signals.Ended: a signal has come.
     """
     study = settings.load(root / "params.yaml")
+    root = root.resolve()
     with signals.noted() as came, atwork.alone(root, _say, lambda: bool(came)):
-        workers = Workers(root, came)
-        workers.check()
-        for line in mend.mend(root):
+        _check(came)
+        if dvc and importlib.util.find_spec("dvc") is None:
+            raise UserError("DVC is not installed here; --without-dvc grows runs without it")
+        for line in mend.mend(root) if dvc else mend.clear(root):
             _say(line)
         for folder in ("reports/tuned", "data/code"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         recipes.recipes(study, root)  # code of one's own outside this folder is not DVC's to see
-        grow(study, workers, jobs or jobs_for(study))
-        (code,) = workers.dvc(["repro"])
-        if not code:
-            mend.tidy(root)
-        workers.check()
-    return code
+        with _opened(root, targets or [], dvc) as work:
+            watch = _grown(root, work, options, came)
+        if dvc and not came:
+            mend.keep(root)
+        _tell(root, watch)
+        _check(came)
+    return int(bool(watch.failures))
+
+
+def _grown(root: Path, work: Work, options: engines.Options, came: list[int]) -> Watch:
+    watch = Watch(root, work, options.engine, options.workers)
+    jobs = Jobs(root, options.limit)
+    os.environ[atwork.WORKER] = str(root)  # workers inherit it, and can be told by it
+    try:
+        make = lambda: engines.made(options, root, came)  # noqa: E731
+        Growth(work, jobs, make, watch, lambda: bool(came)).run()
+    finally:
+        os.environ.pop(atwork.WORKER, None)
+        watch.end()
+    return watch
+
+
+@contextlib.contextmanager
+def _opened(root: Path, targets: list[str], dvc: bool) -> Iterator[Work]:
+    try:
+        if not dvc:
+            yield WithoutDvc(root, targets)
+            return
+        from stages.farm import with_dvc
+
+        with with_dvc.opened(root, targets) as work:
+            yield work
+    except Halt as halt:
+        raise UserError(f"{halt}; what was finished before is recorded, {AGAIN}") from None
+
+
+def _check(came: list[int]) -> None:
+    if came:
+        raise signals.Ended(came[0], AGAIN)
+
+
+def _tell(root: Path, watch: Watch) -> None:
+    """What has been done and what has not, in the end."""
+    for name, why in watch.failures.items():
+        log = log_of(root, name)
+        where = f" (log: {log.relative_to(root)})" if log.exists() else ""
+        _say(f"failed: {name}: {why}{where}")
+    state = watch.state()
+    waiting = state["total"] - state["done"] - len(watch.failures)
+    parts = [f"{len(watch.ran)} stages ran", f"{watch.fresh} had nothing to do"]
+    parts += [f"{len(watch.failures)} failed"] if watch.failures else []
+    parts += [f"{waiting} not run"] if waiting else []
+    _say(f"grown in {duration(time.time() - state['began'])}: {', '.join(parts)}")
 
 
 def _say(line: str) -> None:
@@ -153,11 +123,41 @@ def _say(line: str) -> None:
 @command_line
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m stages.grow", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=0, help="processes; 0: one more than cores")
-    parser.add_argument("--root", type=Path, default=Path("."))
-    options = parser.parse_args(arguments)
-    if code := repro(options.root, options.jobs):
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.grow",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--root", type=Path, default=Path("."), help="folder of the study; default: this one")
+    add(
+        "--engine", choices=engines.NAMES, default="dask", help="who runs the stages; default: dask"
+    )
+    add("--workers", type=int, default=0, help="0: as many as there are cores for")
+    add("--targets", nargs="+", default=[], help="these stages and what they need; default: all")
+    add("--limit", type=float, default=0.0, metavar="SECONDS", help="for one stage; 0: any")
+    add("--retries", type=int, default=3, help="of a stage whose worker has died; default: 3")
+    add("--address", default="", help="of a dask scheduler, tls://HOST:PORT, that is there already")
+    for what in ("ca", "cert", "key"):
+        add(f"--tls-{what}", default="", metavar="FILE", help="PEM, for --address")
+    add("--without-dvc", action="store_true", help="run what is not there; record nothing in DVC")
+    given = parser.parse_args(arguments)
+    for name in ("workers", "limit", "retries"):
+        if getattr(given, name) < 0:
+            raise UserError(f"--{name} is {getattr(given, name):g}; allowed: 0 or more")
+    study = settings.load(given.root / "params.yaml")
+    options = engines.Options(
+        engine=given.engine,
+        workers=given.workers or workers_for(study),
+        address=given.address,
+        ca=given.tls_ca,
+        cert=given.tls_cert,
+        key=given.tls_key,
+        limit=given.limit,
+        retries=given.retries,
+    )
+    options.check()
+    if code := repro(given.root, options, given.targets, dvc=not given.without_dvc):
         raise SystemExit(code)
 
 

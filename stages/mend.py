@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from stages.farm import atwork, lockfile, rebuild
+from stages.farm import atwork, journal, lockfile, rebuild
 from stages.farm.lockfile import Entries
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import LEFT_OVER, write_text
@@ -29,11 +29,20 @@ def mend(root: Path) -> list[str]:
 
     To be called when nobody is at work there (:func:`stages.farm.atwork.alone`).
     """
-    done = [atwork.heal_rwlock(root), mend_lock(root)]
+    done = [atwork.heal_rwlock(root)]
+    if not journal.continues(root):  # else dvc.lock is whole: the coordinator's own
+        done.append(mend_lock(root))
+    if taken := journal.replay(root):
+        done.append(f"{taken} stages from the journal of a `make repro` that was killed")
+    return [line for line in [*done, *clear(root)] if line]
+
+
+def clear(root: Path) -> list[str]:
+    """Remove parts of files; nothing to say about it."""
     for folder in WRITTEN:
         for path in (root / folder).rglob(LEFT_OVER):
             path.unlink()
-    return [line for line in done if line]
+    return []
 
 
 def tidy(root: Path) -> None:
@@ -41,7 +50,16 @@ def tidy(root: Path) -> None:
     path = root / "dvc.lock"
     if path.exists():
         lockfile.put_in_order(path)
-        write_text(root / LAST, path.read_text(encoding="utf-8"))
+        keep(root)
+
+
+def keep(root: Path) -> None:
+    """Keep a copy of a whole dvc.lock for the next time."""
+    path, last = root / "dvc.lock", root / LAST
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        if not last.exists() or last.read_text(encoding="utf-8") != text:
+            write_text(last, text)
 
 
 def mend_lock(root: Path) -> str:
@@ -51,6 +69,9 @@ def mend_lock(root: Path) -> str:
     if text is None:
         found = rebuild.rebuild(root, {}, _others(root), HERE)
         return f"{path} was missing; {found}" if found.entries else ""
+    last = root / LAST
+    if last.exists() and last.read_text(encoding="utf-8", errors="replace") == text:
+        return ""  # the last whole one: nothing to look at
     if lockfile.conflicted(text):
         return _merge(root, text)
     if _whole(text, root):
@@ -124,7 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--remove", action="store_true", help="delete what params.yaml names not")
     options = parser.parse_args(arguments)
     root = options.root
-    if others := atwork.at_work(root):
+    if others := [*atwork.growing(root), *atwork.at_work(root)]:
         raise UserError(f"{others[0]} is at work in this folder; wait for it, or end it")
     for line in mend(root):
         print(line)

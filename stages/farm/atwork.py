@@ -15,6 +15,7 @@ import zc.lockfile
 
 STAGES = {"recipes", "prepare", "protocol", "split", "tune", "start", "round", "full", "report"}
 WRITING = {"repro", "commit", "checkout", "pull", "exp run"}
+WORKER = "ALEDGER_WORKER"  # in the environment of a coordinator's workers: the study's folder
 PAUSE = 0.2  # seconds between two looks
 
 
@@ -40,8 +41,9 @@ def _writes_in(process: psutil.Process, root: Path) -> str:
     try:
         words = process.cmdline()
         what = _program(words)
-        here = what and os.path.samefile(process.cwd(), root)
-        return what if here and process.status() != psutil.STATUS_ZOMBIE else ""
+        if not os.path.samefile(process.cwd(), root) or process.status() == psutil.STATUS_ZOMBIE:
+            return ""
+        return what or ("a worker of make repro" if WORKER in process.environ() else "")
     except (psutil.Error, OSError):
         return ""
 
@@ -147,6 +149,15 @@ def alone(root: Path, say: Callable[[str], None], stopped: Callable[[], bool]) -
     finally:
         if lock is not None:
             lock.close()
+
+
+def growing(root: Path) -> list[str]:
+    """Who holds the lock of ``make repro`` in ``root``, as ``"process 123 (make repro)"``."""
+    path = root / ".dvc/tmp/grow.lock"
+    lock, other = _try(path) if path.exists() else (None, "")
+    if lock is not None:
+        lock.close()
+    return [f"process {other} (make repro)"] if other else []
 
 
 def _try(path: Path) -> tuple[zc.lockfile.LockFile | None, str]:

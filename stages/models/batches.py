@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -18,11 +19,35 @@ CLASSIFIED = 10 * INFERENCE_BATCH  # rows that are classified at once
 MASKED_BATCH = 100  # images whose maps are masked at once
 
 
+_ON_GPU: dict[tuple[str, int, int], Tensor] = {}  # files; a worker's next round has the same
+MOST_HELD = 4  # files
+
+
+def _held(images: np.ndarray) -> tuple[str, int, int]:
+    """A memory-mapped file as it is now: its path, time and size. No path for any other array."""
+    path = str(getattr(images, "filename", None) or "")
+    found = os.stat(path) if path else None
+    return (path, found.st_mtime_ns, found.st_size) if found else ("", 0, 0)
+
+
+def _on_gpu(held: tuple[str, int, int], images: Tensor, device: torch.device) -> Tensor:
+    """``images`` on the device; a file's stay there until others have taken their place."""
+    if not held[0]:
+        return images.to(device)
+    if held not in _ON_GPU:
+        for known in [known for known in _ON_GPU if known[0] == held[0]]:
+            del _ON_GPU[known]  # of before the file was written anew
+        while len(_ON_GPU) >= MOST_HELD:
+            del _ON_GPU[next(iter(_ON_GPU))]
+        _ON_GPU[held] = images.to(device)
+    return _ON_GPU[held]
+
+
 class Batches:
     """Images of a data set as normalised tensors on the device.
 
-    The uint8 array lives on the GPU where it fits into half of the free memory, else it stays
-    memory-mapped and batches travel.
+    The uint8 array lives on the GPU where it fits into half of the free memory, and stays there for
+    the next round of this process; else it stays memory-mapped and batches travel.
 
     Args:
         images: uint8, shape (N, C, H, W).
@@ -36,8 +61,9 @@ class Batches:
         self.images = torch.from_numpy(images)
         if compute.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(compute.device)
-            if images.nbytes < free // 2:
-                self.images = self.images.to(compute.device)
+            held = _held(images)
+            if held in _ON_GPU or images.nbytes < free // 2:
+                self.images = _on_gpu(held, self.images, compute.device)
         shape = (1, -1, 1, 1)
         kind = {"dtype": compute.dtype, "device": compute.device}
         self.mean = torch.tensor(mean, **kind).view(shape)

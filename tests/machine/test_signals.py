@@ -7,14 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 from study import REPO
 
-from stages import grow
 from stages.machine import signals
 from stages.machine.errors import command_line
 from stages.machine.files import write_atomically
@@ -121,78 +118,6 @@ def test_command_line_works_beside_the_main_thread(capsys: pytest.CaptureFixture
     thread.start()
     thread.join()
     assert capsys.readouterr().out == "done\n"
-
-
-@pytest.fixture
-def fake_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stands for DVC: a process with a child, both of which only KILL ends."""
-    script = tmp_path / "fake.py"
-    script.write_text(
-        "import signal, subprocess, sys, time\n"
-        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        "open(sys.argv[1], 'w').write(f'{child.pid}\\n')\n"
-        "time.sleep(60)\n"
-    )
-    monkeypatch.setattr(grow, "DVC", (sys.executable, str(script)))
-    (tmp_path / ".dvc/tmp").mkdir(parents=True)
-    return tmp_path
-
-
-def test_growing_ends_its_children_and_theirs(fake_dvc: Path) -> None:
-    files = [fake_dvc / "a", fake_dvc / "b"]
-    before = {child.pid for child in psutil.Process().children()}  # of other tests
-    came: list[int] = []
-
-    def later() -> None:
-        while not all(path.exists() and path.read_text().endswith("\n") for path in files):
-            time.sleep(0.01)
-        came.append(signal.SIGTERM)
-
-    thread = threading.Thread(target=later)
-    thread.start()
-    with pytest.raises(signals.Ended, match="make repro") as ended:
-        grow.Workers(fake_dvc, came).dvc(*([str(path)] for path in files))
-    thread.join()
-    assert ended.value.code == 143
-    now = {child.pid for child in psutil.Process().children()}
-    for pid in [*(int(path.read_text()) for path in files), *(now - before)]:
-        assert _ends(pid)
-
-
-def _ends(pid: int) -> bool:
-    """Whether a killed process goes: the system takes a moment, and leaves it if nobody waits."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def test_dvc_is_killed_only_while_it_writes_nothing(fake_dvc: Path) -> None:
-    """Whoever writes dvc.lock holds .dvc/tmp/lock."""
-    import zc.lockfile
-
-    held = zc.lockfile.LockFile(str(fake_dvc / ".dvc/tmp/lock"))
-    process = subprocess.Popen([*grow.DVC, str(fake_dvc / "a")], start_new_session=True)
-    ending = threading.Thread(target=grow.Workers(fake_dvc, [2])._end, args=([process],))
-    ending.start()
-    time.sleep(0.5)
-    assert process.poll() is None and ending.is_alive()
-    held.close()
-    ending.join(10)
-    assert process.poll() == -signal.SIGKILL
-
-
-def test_nothing_starts_after_a_signal(fake_dvc: Path) -> None:
-    with pytest.raises(signals.Ended):
-        grow.Workers(fake_dvc, [signal.SIGINT]).dvc([str(fake_dvc / "a")])
-    assert not (fake_dvc / "a").exists()
 
 
 def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from study import REPO
@@ -90,3 +91,27 @@ def test_auto_takes_cuda_where_it_is_there_and_cuda_that_is_not_is_an_error(monk
     assert configure("off", "cuda", 0).device.type == "cuda"
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.benchmark = False
+
+
+def test_a_file_is_brought_to_the_gpu_once(tmp_path, monkeypatch) -> None:
+    """No GPU is needed: what counts is which copy is handed out."""
+    from stages.models import batches
+
+    monkeypatch.setattr(batches, "_ON_GPU", {})
+    paths = [tmp_path / f"{at}.npy" for at in range(6)]
+    for at, path in enumerate(paths):
+        np.save(path, np.full((2, 1, 2, 2), at, np.uint8))
+
+    def moved(path):
+        images = np.load(path, mmap_mode="c")
+        return batches._on_gpu(batches._held(images), torch.from_numpy(images), torch.device("cpu"))
+
+    first = moved(paths[0])
+    assert moved(paths[0]) is first
+    np.save(paths[0], np.ones((3, 1, 2, 2), np.uint8))
+    assert len(moved(paths[0])) == 3 and len(batches._ON_GPU) == 1
+    for path in paths[1:]:
+        moved(path)
+    assert len(batches._ON_GPU) == batches.MOST_HELD and moved(paths[5]).unique().tolist() == [5]
+    whole = np.zeros((2, 1, 2, 2), np.uint8)
+    assert batches._held(whole) == ("", 0, 0)

@@ -2,111 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from study import REPO, rounds, tree, write_params
+from repository import TINY, commit, contents, dvc, environment, git, make_repository, ran
+from study import tree, write_params
 
 from stages.farm.atwork import at_work
 from stages.verify import verify
 
 pytestmark = pytest.mark.slow
-
-PARTS = (
-    "stages",
-    "dvc.yaml",
-    ".dvc/config",
-    ".dvc/.gitignore",
-    ".dvc/plots",
-    ".dvcignore",
-    ".gitignore",
-    "reports/tuned/README.md",
-    "data/code/README.md",
-    "requirements.lock",
-    "CITATION.cff",
-)
-TINY = {"rounds": rounds(2), "seeds": [0], "task__digits__epochs": 1}
-
-
-def make_repository(root: Path) -> None:
-    """The pipeline without any result, committed."""
-    for name in PARTS:
-        source, target = REPO / name, root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            shutil.copy(source, target)
-    write_params(root, tree(**TINY))
-    git(root, "init", "--quiet")
-    commit(root)
-
-
-def environment(root: Path) -> dict[str, str]:
-    who = {
-        f"GIT_{role}_{what}": "t@example.org"
-        for role in ("AUTHOR", "COMMITTER")
-        for what in ("NAME", "EMAIL")
-    }
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {
-        **os.environ,
-        **who,
-        "PATH": path,
-        "DVC_NO_ANALYTICS": "1",
-        "NO_COLOR": "1",
-        "DVC_SITE_CACHE_DIR": str(root.parent / f"{root.name}-site"),
-        "OMP_NUM_THREADS": "1",
-    }
-
-
-def git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments],
-        env=environment(root),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
-
-
-def commit(root: Path) -> None:
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", "all")
-
-
-def dvc(root: Path, *arguments: str, fails: bool = False) -> str:
-    """What a command of DVC says, on both channels."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=root,
-        text=True,
-        env=environment(root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert (done.returncode != 0) == fails, done.stdout
-    return done.stdout
-
-
-def ran(output: str) -> list[str]:
-    return sorted(re.findall(r"Running stage '([^']+)'", output))
-
-
-def contents(root: Path, *folders: str) -> dict[str, str]:
-    paths = [path for name in folders for path in (root / name).rglob("*") if path.is_file()]
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(paths)
-    }
 
 
 @pytest.fixture(scope="module")
@@ -147,83 +58,105 @@ def test_everything_runs_from_nothing(finished):
     assert (root / "reports/report.md").exists()
 
 
-def grow(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    """``python -m stages.grow``, on its way."""
+def growing(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    """``python -m stages.grow``, on its way, as the leader of a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "stages.grow", "--jobs", "2", *arguments],
+        [sys.executable, "-m", "stages.grow", "--workers", "2", *arguments],
         cwd=root,
         text=True,
         env=environment(root),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
 
 
-def grown(root: Path) -> str:
+def grown(root: Path, *arguments: str) -> str:
     """What it says when it is done."""
-    process = grow(root)
+    process = growing(root, *arguments)
     said = process.communicate()[0]
-    assert process.returncode == 0 and "ERROR" not in said, said
+    assert process.returncode == 0 and "rror" not in said, said
     return said
 
 
-def test_runs_side_by_side_give_the_same_bytes_and_the_same_lock(finished, tmp_path):
-    root = tmp_path / "side-by-side"
+def results(root: Path) -> dict[str, str]:
+    """All that the stages write but seconds and logs."""
+    found = contents(root, "splits", "reports", "data", "artifacts")
+    return {name: at for name, at in found.items() if "seconds-" not in name and "/." not in name}
+
+
+@pytest.mark.parametrize("engine", ["serial", "dask"])
+def test_a_coordinator_writes_what_plain_dvc_writes(engine, finished, tmp_path):
+    root = tmp_path / "grown"
     make_repository(root)
-    assert ran(grown(root)) == ran(finished[1])
-    folders = ("splits", "reports", "data", "artifacts")
-    both = [contents(each, *folders) for each in (root, finished[0])]
-    both = [{name: at for name, at in each.items() if "seconds-" not in name} for each in both]
-    assert both[0] == both[1]
-    assert (root / "dvc.lock").read_text() == (finished[0] / "dvc.lock").read_text()
-    assert dvc(root, "status", "-q") == ""
+    assert grown(root, "--engine", engine).endswith("12 stages ran, 0 had nothing to do\n")
+    assert (root / "dvc.lock").read_bytes() == (finished[0] / "dvc.lock").read_bytes()
+    assert results(root) == results(finished[0])
+    assert dvc(root, "status", "-q") == "" and ran(dvc(root, "repro")) == []
+    assert grown(root).endswith("0 stages ran, 12 had nothing to do\n")
+
+
+def test_the_same_without_dvc(finished, tmp_path):
+    root = tmp_path / "without"
+    make_repository(root)
+    said = grown(root, "--without-dvc", "--engine", "serial")
+    assert said.endswith("12 stages ran, 0 had nothing to do\n")
+    assert results(root) == results(finished[0]) and not (root / "dvc.lock").exists()
+    status = subprocess.run(
+        [sys.executable, "-m", "stages.status"],
+        cwd=root,
+        env=environment(root),
+        text=True,
+        capture_output=True,
+    )
+    assert "11 of 11 stages done" in status.stdout and "nobody is at work" in status.stdout
+    assert "12 from what lies here" not in (said := grown(root)) and "1 stages ran, 11" in said
+    assert (root / "dvc.lock").read_bytes() == (finished[0] / "dvc.lock").read_bytes()
 
 
 def test_a_lock_that_was_cut_costs_no_training(repository):
     lock = repository / "dvc.lock"
     before = lock.read_text()
     git(repository, "rm", "--quiet", "--cached", "dvc.lock")
-    commit_without(repository, "dvc.lock")
+    git(repository, "commit", "--quiet", "--message", "without dvc.lock")
     lock.write_text(before[: len(before) // 2])
     said = grown(repository)
-    assert ran(said) == ["report"] and "from what lies here, 1 to be run" in said
+    assert "from what lies here, 1 to be run" in said and "1 stages ran" in said
     assert lock.read_text() == before
     assert git(repository, "status", "--porcelain", "splits", "reports") == ""
 
 
-def commit_without(root: Path, name: str) -> None:
-    git(root, "commit", "--quiet", "--message", f"without {name}")
-
-
 def test_interrupted_growth_says_a_line_and_goes_on_later(repository):
-    before = contents(repository, "splits", "reports")
+    before, lock = results(repository), (repository / "dvc.lock").read_bytes()
     for path in (repository / "artifacts/digits").iterdir():
         shutil.rmtree(path)  # so that all runs are to be made again
-    process = grow(repository)
-    said = await_line(process, "> python -m stages.round")
+    process = growing(repository)
+    await_run(repository, "round@digits-random-0-round0")
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and "Traceback" not in rest + said
-    assert rest.endswith("interrupted (SIGINT); `make repro` goes on from here\n")
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "Traceback" not in said
+    assert said.endswith("interrupted (SIGINT); `make repro` goes on from here\n")
     assert at_work(repository) == []
-    process = grow(repository)
-    await_line(process, "> python -m stages.round")
-    process.kill()  # its children live on
+    process = growing(repository)
+    await_run(repository, "round@digits-entropy-0-round0")
+    second = growing(repository)  # waits for the first, and then for its workers
+    assert second.stdout.readline() == (
+        f"waiting for process {process.pid} (make repro), which is at work in this folder\n"
+    )
+    process.kill()
     process.wait()
-    left = at_work(repository)
-    assert left and any("dvc repro" in name for name in left)
-    assert re.search(r"waiting for process \d+ \(.*\), which is at work", grown(repository))
-    assert contents(repository, "splits", "reports") == before
+    said = second.communicate(timeout=120)[0]
+    assert second.returncode == 0, said
+    assert results(repository) == before and (repository / "dvc.lock").read_bytes() == lock
     assert dvc(repository, "status", "-q") == ""
 
 
-def await_line(process: subprocess.Popen[str], start: str) -> str:
-    said = ""
-    for line in process.stdout:
-        said += line
-        if line.startswith(start):
-            return said
-    raise AssertionError(said)
+def await_run(root: Path, name: str) -> None:
+    """Wait until a run of a stage has begun."""
+    log, until = root / f"artifacts/.logs/{name}.log", time.monotonic() + 60
+    while not log.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_git_holds_index_sets_and_results_but_no_arrays(finished):

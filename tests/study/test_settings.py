@@ -14,7 +14,7 @@ import pytest
 import torch
 from study import DROP, REPO, edit, rounds, tree, write_params
 
-from stages import full, grow, prepare, split, start
+from stages import full, prepare, split, start
 from stages import protocol as protocol_stage
 from stages import round as round_stage
 from stages.catalogue import ARCHITECTURES, CLASSES, DATA_SETS, Facts
@@ -826,10 +826,3 @@ def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study,
     written = json.loads((root / "data/digits/protocol.json").read_text())
     assert written["threads"] == 1  # where they can change a result
     assert "dataset" not in written
-
-
-def test_runs_side_by_side_cover_every_stage_once():
-    study = settings.load(REPO / "params.yaml")
-    names = [name for run in grow.runs(study) for name in run]
-    assert len(names) == len(set(names)) == 3 + 18 * (1 + 5)
-    assert grow.jobs_for(study.model_copy(update={"threads": 0})) == 1

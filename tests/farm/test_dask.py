@@ -1,0 +1,128 @@
+"""Real workers and real DVC on stages that cost nothing: deaths, hangs, failures, schedulers."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.farm import engines, lockfile, with_dvc
+from stages.farm.call import log_of
+from stages.farm.engines import Options
+from stages.farm.loop import Growth
+from stages.farm.watch import Watch
+from stages.farm.work import Jobs
+from stages.machine.errors import UserError
+
+pytestmark = pytest.mark.slow
+CHAINS = ("a", "b", "dies", "hangs", "fails")
+COMMANDS = {
+    "dies": "test -e died || { touch died; kill -9 $PPID; }",
+    "hangs": "test -e hung || { touch hung; sleep 60; }",
+    "fails": "echo error: what a pity >&2; exit 3",
+}
+
+
+def chain(name: str, at: int) -> dict:
+    """A stage that copies what the one before wrote, after something of its own."""
+    first = COMMANDS.get(name, "true") if at == 1 else "true"
+    before = f"{name}{at - 1}.txt" if at else "in.txt"
+    return {
+        "cmd": f"{first} && cat {before} {before} > {name}{at}.txt",
+        "deps": [before],
+        "outs": [{f"{name}{at}.txt": {"cache": at == 1}}],
+    }
+
+
+@pytest.fixture
+def root(tmp_path: Path, request) -> Path:
+    """Chains of three stages, by the names that a test wants."""
+    chains = request.param
+    stages = {f"{name}{at}": chain(name, at) for name in chains for at in range(3)}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    (tmp_path / "params.yaml").write_text("{}\n")
+    (tmp_path / "in.txt").write_text("x\n")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    return tmp_path
+
+
+def grow(root: Path, **options) -> Watch:
+    options = Options(**{"workers": 2, "retries": 1, **options})
+    with with_dvc.opened(root, []) as work:
+        watch = Watch(root, work, options.engine, options.workers)
+        make = lambda: engines.made(options, root, [])  # noqa: E731
+        Growth(work, Jobs(root, options.limit), make, watch, lambda: False).run()
+    return watch
+
+
+def dvc(root: Path, *words: str) -> str:
+    done = subprocess.run(["dvc", *words], cwd=root, text=True, capture_output=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("root", [CHAINS], indirect=True)
+def test_what_dies_hangs_or_fails_costs_its_own_chain_at_most(root: Path) -> None:
+    began = time.monotonic()
+    watch = grow(root, limit=2.0)
+    assert watch.failures == {
+        "hangs1": "ran longer than 2 s, the limit; stopped",
+        "fails1": "exit code 3: what a pity",
+    }
+    assert len(watch.ran) == 3 * 3 + 2 and time.monotonic() - began < 50
+    assert log_of(root, "dies1").read_text().count(" began ") == 2  # the second after the death
+    names = [f"{name}{at}" for name in CHAINS for at in range(3)]
+    done = [name for name in names if name in watch.ran]
+    assert list(lockfile.load((root / "dvc.lock").read_text())) == done
+    again = grow(root, engine="serial")
+    assert again.ran == ["hangs1", "hangs2"] and list(again.failures) == ["fails1"]
+    assert "didn't change" in dvc(root, "repro", "a2", "b2", "dies2")
+
+
+@pytest.mark.parametrize("root", [("a", "b")], indirect=True)
+def test_serial_and_plain_dvc_write_the_same_lock(root: Path) -> None:
+    assert len(grow(root, engine="serial").ran) == 6
+    text = (root / "dvc.lock").read_bytes()
+    for name in ("dvc.lock", "a0.txt", "a1.txt", "b2.txt"):
+        (root / name).unlink()
+    dvc(root, "repro")
+    assert (root / "dvc.lock").read_bytes() == text
+    (root / "in.txt").write_text("y\n")
+    (root / "b1.txt").write_text("edited\n")
+    watch = grow(root, engine="serial")
+    assert len(watch.ran) == 6 and dvc(root, "status", "-q") == ""
+    dvc(root, "repro", "-f", "a1")
+    (root / "dvc.yaml").write_text(
+        (root / "dvc.yaml").read_text().replace("true &&", "true yes &&")
+    )
+    assert sorted(grow(root, engine="serial").ran) == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    assert dvc(root, "status", "-q") == ""
+
+
+@pytest.mark.parametrize("root", [("a",)], indirect=True)
+def test_a_scheduler_at_an_address_is_reached_by_tls_alone(root: Path) -> None:
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    security = Security.temporary()
+    with LocalCluster(
+        n_workers=1, processes=False, security=security, dashboard_address=None, protocol="tls://"
+    ) as cluster:
+        keys = {}
+        for key, name in {"ca": "ca_file", "cert": "client_cert", "key": "client_key"}.items():
+            keys[key] = str(root / f"{key}.pem")
+            Path(keys[key]).write_text(getattr(security, f"tls_{name}"))
+        watch = grow(root, address=cluster.scheduler_address, workers=1, **keys)
+        assert len(watch.ran) == 3 and not watch.failures
+        with pytest.raises(UserError, match="no certificates"):
+            engines.made(Options(address=cluster.scheduler_address), root, [])
+    with pytest.raises(UserError, match="no such file"):
+        engines.made(Options(address="tls://127.0.0.1:1", ca="/no"), root, [])
+
+
+def test_a_queue_without_settings_is_a_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--engine slurm: .*jobqueue\.slurm in "):
+        engines.made(Options(engine="slurm"), tmp_path, [])
