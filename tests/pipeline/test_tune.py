@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from repository import commit, contents, dvc, git, make_repository, ran
 from study import REPO, grow, tree, write_params
-from test_pipeline import commit, contents, dvc, git, make_repository, ran
 
 from stages import catalogue, tune
 from stages.catalogue import hybrids

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from scipy.special import softmax
 from scipy.stats import entropy
 from stages.rounds.pool import Pool
+from stages.scorers import adversarial, gcn
 
 from stages import catalogue
 from stages.machine.randomness import Purpose, generator
@@ -25,7 +26,6 @@ from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.models.discriminator import Training, discriminator_score
 from stages.rounds.properties import properties
-from stages.scorers import adversarial, gcn
 from stages.study.settings import Model, Task
 
 N, L, CLASSES, PASSES, RATE, ROUND = 25, 9, 4, 5, 0.4, 2
