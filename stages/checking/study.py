@@ -47,6 +47,7 @@ class Study:
         self.labels: dict[str, np.ndarray] = {}
         self.shared: dict[tuple[str, int], tuple[ledger.Link, ledger.Link]] = {}
         self.first: dict[tuple[str, int], tuple[Path, list[int]]] = {}  # classes of initial sets
+        self.best: dict[tuple[str, str], dict] | None = None  # as of _check_tuned, once it is known
 
     def check(self) -> Findings:
         """Check everything; see :class:`Findings`."""
@@ -66,6 +67,23 @@ class Study:
         self._check_leftovers()
         found.faults = list(dict.fromkeys(found.faults))
         return found
+
+    def check_run(self, run: Run) -> list[str]:
+        """The faults of one run (strategy None: the Full row's), its shared sets and its data."""
+        task, strategy, seed = run
+        before, self.found = self.found, Findings()
+        try:
+            if self.best is None:
+                self.best = self._check_tuned()
+            self._check_data(task)
+            self._check_shared((task, None, seed))
+            if strategy is None:
+                self._check_record(self.results.folder(run) / "full.json", self._full_place(run))
+            else:
+                self._check_records(run, self._check_chain(run, self.best))
+            return list(dict.fromkeys(self.found.faults))
+        finally:
+            self.found = before
 
     def _tasks(self) -> list[str]:
         return list(self.plan.tasks) if self.plan else []
