@@ -41,7 +41,7 @@ def chain(study: settings.Settings, root: Path, run: Run) -> int:
     names = ["--root", str(root), "--task", task, "--seed", str(seed)]
     said = {"format": FORMAT, "inputs": digests(layout, run), "done": []}
     if strategy is None:
-        if _known(layout, run, said) == [_digest(layout.full_result(task, seed))]:
+        if _done_in_full(layout, run, said):
             return 0
         full.main(names)
         _note(layout, run, said, layout.full_result(task, seed))
@@ -89,6 +89,12 @@ def finished(study: settings.Settings, layout: Layout, run: Run, said: dict[str,
     return found
 
 
+def _done_in_full(layout: Layout, run: Run, said: dict[str, Any]) -> bool:
+    """The same of the run that is trained on everything."""
+    result, known = layout.full_result(run[0], run[2]), _known(layout, run, said)
+    return bool(known) and result.exists() and known == [_digest(result)]
+
+
 def _known(layout: Layout, run: Run, said: dict[str, Any]) -> list[str]:
     """What a note says was done from the same inputs."""
     try:
@@ -113,12 +119,11 @@ def vouches(study: settings.Settings, layout: Layout, run: Run) -> bool:
     """Whether a note says that all of a run was grown from what lies here, and lies here so."""
     try:
         said = {"format": FORMAT, "inputs": digests(layout, run)}
-        known = _known(layout, run, said)
-        if run[1] is None:
-            return known == [_digest(layout.full_result(run[0], run[2]))]
-        return bool(known) and len(finished(study, layout, run, said)) == len(study.rounds) + 1
-    except (UserError, OSError):
-        return False
+    except UserError:
+        return False  # an input is missing
+    if run[1] is None:
+        return _done_in_full(layout, run, said)
+    return len(finished(study, layout, run, said)) == len(study.rounds) + 1
 
 
 def furnish(study_root: Path, root: Path, run: Run) -> None:

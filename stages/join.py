@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages import recipes
+from stages import mend, recipes
 from stages.checking import plan
 from stages.farm import adopt, atwork, runs
 from stages.farm.places import Place, difference
@@ -169,6 +169,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     if found.owners and not missing and not found.faults:
         _sum_up(options.root)
+    mend.tidy(options.root)
     if found.faults:
         raise UserError(*found.faults)
 

@@ -1,8 +1,8 @@
-"""Write a script that grows a study on a cluster: ``python -m stages.plan slurm --out grow.sbatch``.
+"""Write a script that grows a study on a cluster: ``python -m stages.plan slurm``.
 
-One array task grows one run, from start to seal, by ``python -m stages.chain``: without DVC, so that
-tasks share nothing that anybody writes. DVC's own lock and dvc.lock would be written after every
-stage by every task, over a file system whose locks are often not to be trusted. Afterwards
+One array task grows one run, from start to seal, by ``python -m stages.chain``: without DVC, so
+that tasks share nothing that anybody writes. With DVC, every task would write dvc.lock after every
+stage, under a lock over a file system whose locks are often not to be trusted. Afterwards
 ``python -m stages.join`` takes what has been grown into dvc.lock, once.
 
 By default the tasks write into this folder, which all nodes must see. ``--folders DIR`` gives each
@@ -36,7 +36,7 @@ SCRIPT = """\
 #SBATCH --array=0-{last}
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task={cpus}
-#SBATCH --output={logs}/slurm-%A-%a.log
+#SBATCH --output={logs}
 {extra}set -uo pipefail
 cd {root}
 export OMP_NUM_THREADS={cpus}
@@ -100,7 +100,7 @@ def slurm(
         last=tasks - 1,
         tasks=tasks,
         cpus=max(threads, 1),
-        logs=(root / "artifacts/.logs").resolve(),
+        logs=shlex.quote(str(root.resolve() / "artifacts/.logs/slurm-%A-%a.log")),
         extra="".join(f"#SBATCH {option}\n" for option in options or []),
         root=shlex.quote(str(root.resolve())),
         python=shlex.quote(sys.executable),
