@@ -26,7 +26,8 @@ def commands(study: dict[str, Any], first: int | None) -> Iterator[list[str]]:
         yield ["protocol", "--task", task]
         for seed in map(str, study["seeds"]):
             yield ["split", "--task", task, "--seed", seed]
-            yield ["full", "--task", task, "--seed", seed]
+            if int(seed) in study["full"]:
+                yield ["full", "--task", task, "--seed", seed]
             for strategy in study["strategies"]:
                 names = ["--task", task, "--strategy", strategy, "--seed", seed]
                 yield ["start", *names]

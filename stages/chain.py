@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stages import full, recipes, round, start
+from stages import full, protocol, recipes, round, start
 from stages.farm import runs
 from stages.farm.runs import Run
 from stages.machine.errors import UserError, command_line
@@ -38,8 +38,13 @@ def chain(study: settings.Settings, root: Path, run: Run) -> int:
     task, strategy, seed = run
     study.check_names(task, strategy, seed)
     layout = Layout(root)
-    names = ["--root", str(root), "--task", task, "--seed", str(seed)]
     said = {"format": FORMAT, "inputs": digests(layout, run), "done": []}
+    protocol.check(study, root, task)
+    if strategy is None:
+        recipes.check_stage(layout, "full")
+    else:
+        recipes.check(study, layout, strategy)
+    names = ["--root", str(root), "--task", task, "--seed", str(seed)]
     if strategy is None:
         if _done_in_full(layout, run, said):
             return 0

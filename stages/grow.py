@@ -33,7 +33,7 @@ PAUSE = 0.02  # seconds between two looks
 def runs(study: settings.Settings) -> list[list[str]]:
     """The stages of each run that nobody else needs, in order."""
     places = [(task, seed) for task in study.tasks for seed in study.seeds]
-    found = [[f"full@{task}-{seed}"] for task, seed in places]
+    found = [[f"full@{task}-{seed}"] for task, seed in places if seed in study.full_seeds]
     for task, seed in places:
         for strategy in study.strategies:
             name = f"{task}-{strategy}-{seed}"

@@ -89,15 +89,13 @@ class Study:
         return list(self.plan.tasks) if self.plan else []
 
     def _runs(self, part: Tree, shared: bool = False) -> list[Run]:
-        """Runs that are there, and runs that should be, sorted."""
+        """Runs that are there, and runs that should be, sorted (of results, shared: Full rows)."""
         runs = {run for run in part.runs if (run[1] is None) == shared}
         if self.plan:
             names = [None] if shared else self.plan.strategies
+            seeds = self.plan.full if shared and part is self.results else self.plan.seeds
             runs |= {
-                (task, name, seed)
-                for task in self.plan.tasks
-                for name in names
-                for seed in self.plan.seeds
+                (task, name, seed) for task in self.plan.tasks for name in names for seed in seeds
             }
         return sorted(runs, key=lambda run: (run[0], run[1] or "", run[2]))
 
@@ -293,7 +291,7 @@ class Study:
             place = self._full_place(run)
             self._check_record(folder / "full.json", place)
             self._stray(folder, names, ["full.json"], "the records")
-            if self.plan and not self._named(run):
+            if self.plan and not (self._named(run) and run[2] in self.plan.full):
                 self.found.notices.append(f"{folder}: not named by {self.plan.path}")
 
     def _full_place(self, run: Run) -> records.Place:

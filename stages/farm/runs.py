@@ -16,7 +16,7 @@ def all_runs(study: Settings) -> list[Run]:
     """Every run; strategy None stands for training on everything (stage full)."""
     places = [(task, seed) for task in study.tasks for seed in study.seeds]
     grown = [(task, name, seed) for task, seed in places for name in study.strategies]
-    return [*grown, *((task, None, seed) for task, seed in places)]
+    return [*grown, *((task, None, seed) for task, seed in places if seed in study.full_seeds)]
 
 
 def label(run: Run) -> str:

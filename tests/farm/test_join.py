@@ -7,14 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from repository import commit, contents, dvc, git, ran
+from repository import contents, dvc, git, ran
 from study import reseal
 from test_plan import call, same_as
 
 from stages import chain
 from stages.farm import lockfile, runs
 from stages.farm.places import difference, hash_of
-from stages.study import ledger, settings
+from stages.study import settings
 from stages.study.layout import Layout
 
 pytestmark = pytest.mark.slow
@@ -110,9 +110,14 @@ def test_a_damaged_object_is_not_taken(bare: Path, grown: Path) -> None:
         ("data/digits/manifest.json", '"name": "digits"', '"name": "other"', "name is 'other'"),
         ("data/recipes/random.json", '"candidates": 0', '"candidates": 5', "candidates is 5"),
         ("splits/digits/seed-0/initial.txt", "# count: 12", "# count: 13", "initial.txt"),
-        ("splits/digits/random/seed-0/round-1.txt", "# total: 18", "# total: 19", "total is 19"),
+        (
+            "splits/digits/random/seed-0/round-1.txt",
+            "# total: 18",
+            "# total: 19",
+            "round-1.txt: changed after",
+        ),
         ("reports/rounds/digits/random/seed-0/round-0.json", '"nll": ', '"nll": 1', "round-0.json"),
-        ("dvc.lock", "--strategy random --seed 0 --round 1", "--more", "another command"),
+        ("dvc.lock", "--task digits --strategy random", "--more", "another command"),
         ("dvc.lock", "      size: ", "      size: x", "damaged; run python -m stages.mend"),
     ],
 )
@@ -122,13 +127,12 @@ def test_what_differs_is_named_and_nothing_changes(
     text = (grown / path).read_text()
     assert old in text
     (grown / path).write_text(text.replace(old, new, 1))
-    without(bare) if (bare / "dvc.lock").exists() else None
     before = contents(bare, "splits", "data", "reports/rounds")
     wanted = [line for line in call(bare, "stages.join", str(grown), fails=True).splitlines()]
     assert all(str(grown) in line for line in wanted if line.startswith("error: ")), wanted
     assert any(said in line for line in wanted if line.startswith("error: ")), wanted
     after = contents(bare, "splits", "data", "reports/rounds")
-    assert {name: at for name, at in after.items() if "random" not in name} | before
+    assert before.items() <= after.items()
     assert not [name for name in after if "random/seed-0" in name]
 
 
@@ -193,6 +197,3 @@ def test_a_difference_is_said_by_its_key() -> None:
 
 def test_two_seals_that_are_equal_are_one_run(grown: Path) -> None:
     assert call(grown, "stages.join", str(copy(grown, "other"))) == "0 runs joined, 3 were here\n"
-    seal = Layout(grown).link(*RANDOM, "end")
-    assert ledger.read(seal).header["round"] == "end"
-    commit(grown)

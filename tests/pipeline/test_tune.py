@@ -321,7 +321,7 @@ def test_the_54_have_names_and_candidates(tmp_path):
 @pytest.mark.parametrize("path", sorted((REPO / "studies").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_study_has_every_key_that_dvc_yaml_needs(path):
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key in ("tasks", "strategies", "tuned", "seeds", "rounds"):
+    for key in ("tasks", "strategies", "tuned", "seeds", "full", "rounds"):
         assert isinstance(raw[key], list)
     settings.load(path)
 
