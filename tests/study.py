@@ -49,7 +49,9 @@ def tree(**changes: Any) -> dict[str, Any]:
 
 
 def _are_seeds(value: Any) -> bool:
-    return isinstance(value, list) and all(type(one) is int and 0 <= one < 2**63 for one in value)
+    if not isinstance(value, list) or not all(type(one) is int for one in value):
+        return False
+    return len(set(value)) == len(value) and all(0 <= one < 2**63 for one in value)
 
 
 def rounds(count: int) -> list[dict[str, Any]]:
