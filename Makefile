@@ -13,7 +13,7 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test test-fast lint verify setup lock clean
+.PHONY: repro test test-fast lint verify setup merge-driver lock clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -46,6 +46,10 @@ lint: $(READY)
 
 verify: $(READY)
 	python -m stages.verify --committed --list
+
+# From then on git merges dvc.lock stage by stage in this clone.
+merge-driver: $(READY)
+	@python -m stages.merge --install
 
 # Rewrites requirements.lock from pyproject.toml, for every supported Python at once.
 lock:

@@ -88,7 +88,7 @@ def base() -> dict[str, Any]:
 @functools.cache
 def _base() -> dict[str, Any]:
     raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    raw |= {"device": "cpu", "seeds": [0, 1], "tuned": ["mixed"]}
+    raw |= {"device": "cpu", "seeds": [0, 1], "full": [0, 1], "tuned": ["mixed"]}
     raw["strategies"] = ["random", "entropy", "bald", "kmeans", "coreset", "albl", "put", "mixed"]
     raw["task"]["digits"]["split"]["validation"] = 50
     raw["task"]["own"] = copy.deepcopy(raw["task"]["digits"])

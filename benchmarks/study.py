@@ -83,6 +83,7 @@ def write_study(root: Path, options: argparse.Namespace, **more: Any) -> dict[st
     for key in ("strategies", "seeds", "reproducible", "device", "threads"):
         if getattr(options, key, None) is not None:
             study[key] = getattr(options, key)
+    study["full"] = [seed for seed in study.get("full", study["seeds"]) if seed in study["seeds"]]
     study.update(more)
     if options.epochs:
         for task in study["task"].values():

@@ -46,7 +46,7 @@ def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     result = on_test_set(learned.network, data, batches)
     clock.mark("evaluate")
     names = {"task": task, "strategy": "full", "seed": seed, "round": None}
-    write_artifacts(layout.full_artifacts(task, seed), learned)
+    write_artifacts(layout.full_artifacts(task, seed), learned, weights=study.keeps("end"))
     write_json(layout.full_seconds(task, seed), clock.seconds)
     write_json(
         layout.full_result(task, seed), describe(names, known, learned, result, Oracle(data))

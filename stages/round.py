@@ -84,7 +84,8 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     names = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "round": n}
     record = describe(names, known, learned, result, Oracle(data)) | describe_choice(choice)
     where = (run.task, run.strategy, run.seed)
-    write_artifacts(run.layout.artifacts(*where, following), learned, choice)
+    folder = run.layout.artifacts(*where, following)
+    write_artifacts(folder, learned, choice, run.study.keeps(following))
     write_json(run.layout.seconds(*where, n), clock.seconds)
     write_json(run.layout.result(*where, n), record)
     last_check()

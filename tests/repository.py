@@ -1,4 +1,4 @@
-"""Git repositories with the pipeline in them, for tests that run real DVC."""
+"""A git repository of its own with the pipeline and a tiny study, for tests with real DVC."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from study import REPO, rounds, tree, write_params
 
@@ -20,6 +21,7 @@ PARTS = (
     ".dvc/plots",
     ".dvcignore",
     ".gitignore",
+    ".gitattributes",
     "reports/tuned/README.md",
     "data/code/README.md",
     "requirements.lock",
@@ -28,8 +30,8 @@ PARTS = (
 TINY = {"rounds": rounds(2), "seeds": [0], "task__digits__epochs": 1}
 
 
-def make_repository(root: Path) -> None:
-    """The pipeline without any result, committed."""
+def make_repository(root: Path, **changes: Any) -> None:
+    """The pipeline without any result, committed; ``changes`` as of `study.tree`."""
     for name in PARTS:
         source, target = REPO / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -37,8 +39,8 @@ def make_repository(root: Path) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
             shutil.copy(source, target)
-    write_params(root, tree(**TINY))
-    git(root, "init", "--quiet")
+    write_params(root, tree(**TINY | changes))
+    git(root, "init", "--quiet", "--initial-branch", "master")
     commit(root)
 
 

@@ -25,6 +25,7 @@ def tree(**changes: Any) -> dict[str, Any]:
         "tasks": ["digits"],
         "strategies": ["random", "entropy"],
         "seeds": [0, 1],
+        "keep": "all",
         "rounds": rounds(3),
     }
     settings["task"] = {
@@ -39,7 +40,18 @@ def tree(**changes: Any) -> dict[str, Any]:
             "learning_rate": 0.003,
         }
     }
-    return edit(settings, changes)
+    settings = edit(settings, changes)
+    if "full" not in changes:
+        settings.pop("full", None)
+        if _are_seeds(settings.get("seeds")):  # a fault of the seeds is told once
+            settings["full"] = settings["seeds"]
+    return settings
+
+
+def _are_seeds(value: Any) -> bool:
+    if not isinstance(value, list) or not all(type(one) is int for one in value):
+        return False
+    return len(set(value)) == len(value) and all(0 <= one < 2**63 for one in value)
 
 
 def rounds(count: int) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ class Plan:
         raw: all of it, as YAML has it.
         tasks: sizes by name.
         strategies, seeds, tuned: names and numbers, in the order written.
+        full: seeds of which a model is trained on everything.
         rounds: how many rounds a run has.
     """
 
@@ -48,6 +49,7 @@ class Plan:
     seeds: tuple[int, ...]
     tuned: tuple[str, ...]
     rounds: int
+    full: tuple[int, ...] = ()
 
     def total(self, task: str, n: int) -> int:
         """Rows that are labeled when round ``n`` begins."""
@@ -119,6 +121,9 @@ def _plan(path: Path, raw: dict[str, Any]) -> Plan:
         raise UserError(f"seeds is {shown(repr(seeds), 80)}, allowed: a list of numbers, 0 or more")
     if len(set(seeds)) < len(seeds):
         raise UserError("seeds: one stands there twice")
+    full = seeds if raw.get("full") is None else raw["full"]
+    if not isinstance(full, list) or not all(_is_count(seed) and seed in seeds for seed in full):
+        raise UserError(f"full is {shown(repr(full), 80)}, allowed: a list of some of the seeds")
     rounds = raw.get("rounds")
     if not isinstance(rounds, list) or not rounds:
         raise UserError(f"rounds is {shown(repr(rounds), 80)}, allowed: a list of rounds")
@@ -129,7 +134,7 @@ def _plan(path: Path, raw: dict[str, Any]) -> Plan:
     if len(tasks) * len(strategies) * len(seeds) * len(rounds) > MOST_RUNS:
         raise UserError(f"more than {MOST_RUNS} rounds in all")
     sizes = {name: _sizes(name, sections["task"][name]) for name in tasks}
-    return Plan(path, raw, sizes, strategies, tuple(seeds), tuned, len(rounds))
+    return Plan(path, raw, sizes, strategies, tuple(seeds), tuned, len(rounds), tuple(full))
 
 
 def _names(raw: dict[str, Any], key: str, defined: Any = None) -> tuple[str, ...]:

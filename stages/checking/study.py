@@ -47,6 +47,7 @@ class Study:
         self.labels: dict[str, np.ndarray] = {}
         self.shared: dict[tuple[str, int], tuple[ledger.Link, ledger.Link]] = {}
         self.first: dict[tuple[str, int], tuple[Path, list[int]]] = {}  # classes of initial sets
+        self.best: dict[tuple[str, str], dict] | None = None  # as of _check_tuned, once it is known
 
     def check(self) -> Findings:
         """Check everything; see :class:`Findings`."""
@@ -67,19 +68,34 @@ class Study:
         found.faults = list(dict.fromkeys(found.faults))
         return found
 
+    def check_run(self, run: Run) -> list[str]:
+        """The faults of one run (strategy None: the Full row's), its shared sets and its data."""
+        task, strategy, seed = run
+        before, self.found = self.found, Findings()
+        try:
+            if self.best is None:
+                self.best = self._check_tuned()
+            self._check_data(task)
+            self._check_shared((task, None, seed))
+            if strategy is None:
+                self._check_record(self.results.folder(run) / "full.json", self._full_place(run))
+            else:
+                self._check_records(run, self._check_chain(run, self.best))
+            return list(dict.fromkeys(self.found.faults))
+        finally:
+            self.found = before
+
     def _tasks(self) -> list[str]:
         return list(self.plan.tasks) if self.plan else []
 
     def _runs(self, part: Tree, shared: bool = False) -> list[Run]:
-        """Runs that are there, and runs that should be, sorted."""
+        """Runs that are there, and runs that should be, sorted (of results, shared: Full rows)."""
         runs = {run for run in part.runs if (run[1] is None) == shared}
         if self.plan:
             names = [None] if shared else self.plan.strategies
+            seeds = self.plan.full if shared and part is self.results else self.plan.seeds
             runs |= {
-                (task, name, seed)
-                for task in self.plan.tasks
-                for name in names
-                for seed in self.plan.seeds
+                (task, name, seed) for task in self.plan.tasks for name in names for seed in seeds
             }
         return sorted(runs, key=lambda run: (run[0], run[1] or "", run[2]))
 
@@ -275,7 +291,7 @@ class Study:
             place = self._full_place(run)
             self._check_record(folder / "full.json", place)
             self._stray(folder, names, ["full.json"], "the records")
-            if self.plan and not self._named(run):
+            if self.plan and not (self._named(run) and run[2] in self.plan.full):
                 self.found.notices.append(f"{folder}: not named by {self.plan.path}")
 
     def _full_place(self, run: Run) -> records.Place:

@@ -48,8 +48,6 @@ def rebuild(root: Path, known: Entries, others: Sources, disk: str) -> Rebuilt:
     Args:
         disk: a name for what lies here, for messages.
     """
-    from dvc.stage.serialize import to_single_stage_lockfile
-
     found = Rebuilt()
     with lockfile.repository(root) as stages:
         for name, stage in stages.items():
@@ -60,9 +58,7 @@ def rebuild(root: Path, known: Entries, others: Sources, disk: str) -> Rebuilt:
             if entry is not None:
                 found.take(source, name, entry)
             elif _complete(stage):
-                stage.save(run_cache=False)
-                stage.commit()
-                found.take(disk, name, _plain(to_single_stage_lockfile(stage)))
+                found.take(disk, name, recorded_now(stage))
             else:
                 found.missing.append(name)
         _write(root, [found.entries, known, *(entries for _, entries in others)], found, stages)
@@ -127,22 +123,32 @@ def _recorded(
 
 def _agrees(stage: PipelineStage, entry: dict[str, Any]) -> bool:
     """Whether some output that ``entry`` records lies here, and none lies here otherwise."""
-    _fill(stage, entry)
+    fill(stage, entry)
     states = [status for out in stage.outs for status in out.workspace_status().values()]
     return len(states) < len(stage.outs) and set(states) <= {"deleted"}
 
 
 def _current(stage: PipelineStage, entry: dict[str, Any]) -> bool:
     """Whether ``entry`` records the present command, settings and dependencies."""
-    _fill(stage, entry)
+    fill(stage, entry)
     here = any(Path(out.fs_path).exists() for out in stage.outs)
     return here and entry["cmd"] == stage.cmd and not any(d.workspace_status() for d in stage.deps)
 
 
-def _fill(stage: PipelineStage, entry: dict[str, Any]) -> None:
+def fill(stage: PipelineStage, entry: dict[str, Any]) -> None:
+    """Let DVC take ``entry`` for what dvc.lock says of ``stage``."""
     from dvc.stage.loader import StageLoader
 
     StageLoader.fill_from_lock(stage, entry)
+
+
+def recorded_now(stage: PipelineStage) -> dict[str, Any]:
+    """The entry of a stage as it lies here, which goes into the cache."""
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    stage.save(run_cache=False)
+    stage.commit()
+    return _plain(to_single_stage_lockfile(stage))
 
 
 def _complete(stage: PipelineStage) -> bool:

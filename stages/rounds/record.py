@@ -53,10 +53,18 @@ def describe_choice(choice: Choice | None) -> dict[str, Any]:
     return found
 
 
-def write_artifacts(folder: Path, learned: Learned, choice: Choice | None = None) -> None:
-    """Weights, scores (where they are one number a candidate), and the carry."""
-    weights = state(learned.network)
-    write_atomically(folder / "model.npz", lambda stream: np.savez(stream, **weights))
-    if choice is not None and choice.scores is not None:
+def write_artifacts(
+    folder: Path, learned: Learned, choice: Choice | None = None, weights: bool = True
+) -> None:
+    """The carry, and with ``weights`` the model and its scores (if one number a candidate).
+
+    No stage reads either; what an earlier run has left of them is removed.
+    """
+    for name in ("model.npz", "scores.npy"):
+        (folder / name).unlink(missing_ok=True)
+    if weights:
+        arrays = state(learned.network)
+        write_atomically(folder / "model.npz", lambda stream: np.savez(stream, **arrays))
+    if weights and choice is not None and choice.scores is not None:
         write_array(folder / "scores.npy", choice.scores)
     carry.write(folder, {"learner": learned.carry, **(choice.carry if choice else {})})

@@ -68,6 +68,7 @@ def _names(settings: Settings, faults: Faults) -> tuple[list[str], list[str]]:
             else:
                 right[kind].append(name)
     _listed("seeds", settings.seeds, faults)
+    _full(settings, faults)
     return right["tasks"], right["strategies"]
 
 
@@ -77,6 +78,20 @@ def _listed(kind: str, items: list[Any], faults: Faults) -> None:
     for item, count in Counter(items).items():
         if count > 1 and not faults.enough:
             faults.add(f"{kind}: {shown(item)} stands there twice", (kind, "twice", item))
+
+
+def _full(settings: Settings, faults: Faults) -> None:
+    counts = Counter(settings.full_seeds)
+    for seed, count in counts.items() if settings.full else ():
+        if count > 1 and not faults.enough:
+            faults.add(f"full: {shown(seed)} stands there twice", ("full", "twice", seed))
+        if seed not in settings.seeds and not faults.enough:
+            faults.add(
+                f"full: {shown(seed)} is not among the seeds; {nearest(seed, settings.seeds)}",
+                ("full", "seed", seed),
+                ("seeds",),
+                wrong=False,
+            )
 
 
 def _bad_name(name: str) -> str | None:

@@ -71,6 +71,10 @@ class Layout:
         """What training on the whole training set took."""
         return self.root / "artifacts" / task / f"seed-{seed}" / "seconds-full.json"
 
+    def grown(self, task: str, strategy: str | None, seed: int) -> Path:
+        """What a run that was grown without DVC was grown from."""
+        return self.root / "artifacts" / ".grown" / f"{task}-{strategy or 'full'}-{seed}.json"
+
     def lock(self, task: str, strategy: str, seed: int) -> Path:
         """Held by the process that grows a chain."""
         return self.root / "artifacts" / ".locks" / f"{task}-{strategy}-{seed}.lock"

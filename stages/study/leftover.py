@@ -28,8 +28,11 @@ def leftovers(study: Settings, root: Path) -> list[Path]:
 
 
 def _of_task(study: Settings, folder: Path) -> Iterator[Path]:
+    # Beside the strategies: the shared sets of a seed, or what training on everything has left.
+    seeds = study.seeds if folder.parent.name == "splits" else study.full_seeds
+
     def named(name: str) -> bool:
-        return name in study.strategies or _seed(name) in study.seeds
+        return name in study.strategies or _seed(name) in seeds
 
     yield from _others(folder, named)
     for strategy in study.strategies:

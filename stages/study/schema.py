@@ -27,6 +27,7 @@ CANDIDATES = 1000  # combinations of a tuned strategy's settings; each is a run 
 
 Number = Annotated[int, Field(ge=1, le=ROWS)]  # of rows
 Epoch = Annotated[int, Field(ge=1, le=EPOCHS)]
+Seed = Annotated[int, Field(ge=0, le=SEED)]
 
 
 class Split(Section):
@@ -82,7 +83,9 @@ class Settings(Section):
     threads: Annotated[int, Field(ge=0, le=THREADS)] = 0
     tasks: list[str]
     strategies: list[str]
-    seeds: list[Annotated[int, Field(ge=0, le=SEED)]]
+    seeds: list[Seed]
+    full: list[Seed] | None = None  # seeds of which a model is trained on everything; None: all
+    keep: Literal["last", "all", "none"] = "last"  # weights; carry.npz stays, results do not change
     tuned: list[str] = []  # strategies of which the stage tune chooses settings
     code: list[Annotated[str, Field(pattern=FOLDER, max_length=200)]] = []  # folders with one's own
     rounds: list[Round]
@@ -94,6 +97,15 @@ class Settings(Section):
     def budget_rounds(self) -> int:
         """How many times a run selects."""
         return len(self.rounds) - 1
+
+    @property
+    def full_seeds(self) -> list[int]:
+        """The seeds of which a model is trained on the whole training set."""
+        return self.seeds if self.full is None else self.full
+
+    def keeps(self, following: int | str) -> bool:
+        """Whether the weights of the round that writes the link ``following`` are kept."""
+        return self.keep == "all" or (self.keep == "last" and following == "end")
 
     def chosen(self, label: str) -> tuple[catalogue.Strategy, dict[str, Any]]:
         """The catalogue's entry behind a strategy's label, and its settings with defaults.

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from repository import commit, environment, make_repository
 from study import rounds, tree, write_params
-from test_pipeline import commit, environment, make_repository
 
 from stages import recipes
 from stages.machine.errors import UserError

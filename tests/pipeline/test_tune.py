@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from repository import commit, contents, dvc, git, make_repository, ran
 from study import REPO, grow, tree, write_params
-from test_pipeline import commit, contents, dvc, git, make_repository, ran
 
 from stages import catalogue, tune
 from stages.catalogue import hybrids
@@ -321,7 +321,7 @@ def test_the_54_have_names_and_candidates(tmp_path):
 @pytest.mark.parametrize("path", sorted((REPO / "studies").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_study_has_every_key_that_dvc_yaml_needs(path):
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key in ("tasks", "strategies", "tuned", "seeds", "rounds"):
+    for key in ("tasks", "strategies", "tuned", "seeds", "full", "rounds"):
         assert isinstance(raw[key], list)
     settings.load(path)
 

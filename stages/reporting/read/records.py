@@ -143,7 +143,7 @@ def read_full(settings, root: Path) -> pd.DataFrame:
     """Results of training on the whole training set, as far as they exist.
 
     Args:
-        settings, root: as for `read_rounds`.
+        settings, root: as for `read_rounds`; of `full_seeds`, where they have it.
 
     Returns:
         DataFrame with columns task, seed, labeled, accuracy; empty where no file exists.
@@ -154,7 +154,7 @@ def read_full(settings, root: Path) -> pd.DataFrame:
     rows = []
     for task in settings.tasks:
         data = _data(root, task)
-        for seed in settings.seeds:
+        for seed in getattr(settings, "full_seeds", settings.seeds):
             path = Layout(root).full_result(task, seed)
             if path.is_file():
                 place = Place(task, FULL, seed, None, data, _all_rows(root, task, seed, data))
