@@ -12,19 +12,16 @@ import argparse
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from stages import full, protocol, recipes, round, start
-from stages.farm import runs
+from stages.farm import grown, runs
 from stages.farm.runs import Run
-from stages.machine.errors import UserError, command_line
-from stages.machine.files import write_json
+from stages.machine.errors import command_line
 from stages.machine.process import leave
-from stages.machine.reading import MissingFile, read_json
-from stages.study import ledger, settings
+from stages.machine.reading import MissingFile
+from stages.study import settings
 from stages.study.layout import Layout
 
-FORMAT = 1
 LIGHT = ("params.yaml", "data/recipes", "data/code", "reports/tuned")  # beside a run's own inputs
 
 
@@ -38,7 +35,7 @@ def chain(study: settings.Settings, root: Path, run: Run) -> int:
     task, strategy, seed = run
     study.check_names(task, strategy, seed)
     layout = Layout(root)
-    said = {"format": FORMAT, "inputs": digests(layout, run), "done": []}
+    said = {"format": grown.FORMAT, "inputs": grown.digests(layout, run), "done": []}
     protocol.check(study, root, task)
     if strategy is None:
         recipes.check_stage(layout, "full")
@@ -46,89 +43,23 @@ def chain(study: settings.Settings, root: Path, run: Run) -> int:
         recipes.check(study, layout, strategy)
     names = ["--root", str(root), "--task", task, "--seed", str(seed)]
     if strategy is None:
-        if _done_in_full(layout, run, said):
+        if grown.done_in_full(layout, run, said):
             return 0
         full.main(names)
-        _note(layout, run, said, layout.full_result(task, seed))
+        grown.note(layout, run, said, layout.full_result(task, seed))
         return 1
     names += ["--strategy", strategy]
-    done = finished(study, layout, run, said)
+    done = grown.finished(study, layout, run, said)
     if not done:
         recipes.check_stage(layout, "start")
         start.main(names)
-        _note(layout, run, said, layout.link(task, strategy, seed, 0))
+        grown.note(layout, run, said, layout.link(task, strategy, seed, 0))
     said["done"] = done or said["done"]
     ahead = study.rounds[max(len(done) - 1, 0) :]
     for item in ahead:
         round.main([*names, "--round", str(item.n), "--next", str(item.next)])
-        _note(layout, run, said, layout.link(task, strategy, seed, item.next))
+        grown.note(layout, run, said, layout.link(task, strategy, seed, item.next))
     return len(ahead) + (not done)
-
-
-def digests(layout: Layout, run: Run) -> dict[str, str]:
-    """SHA-256 of a run's inputs by their path in the study.
-
-    Raises:
-        UserError: one is missing; DVC makes it.
-    """
-    try:
-        found = {path: _digest(path) for path in runs.inputs(layout, run)}
-    except OSError as error:
-        raise UserError(
-            f"{error.filename}: missing; run dvc repro recipes prepare protocol split, once"
-        ) from None
-    return {path.relative_to(layout.root).as_posix(): value for path, value in found.items()}
-
-
-def finished(study: settings.Settings, layout: Layout, run: Run, said: dict[str, Any]) -> list[str]:
-    """Digests of the links that were grown from today's inputs and lie here unchanged, in order."""
-    task, strategy, seed = run
-    found = []
-    following = [0, *(item.next for item in study.rounds)]
-    for n, expected in zip(following, _known(layout, run, said), strict=False):
-        path = layout.link(task, strategy, seed, n)
-        carried = layout.artifacts(task, strategy, seed, n) / "carry.npz"
-        if not path.exists() or not carried.exists() or _digest(path) != expected:
-            break
-        found.append(expected)
-    return found
-
-
-def _done_in_full(layout: Layout, run: Run, said: dict[str, Any]) -> bool:
-    """The same of the run that is trained on everything."""
-    result, known = layout.full_result(run[0], run[2]), _known(layout, run, said)
-    return bool(known) and result.exists() and known == [_digest(result)]
-
-
-def _known(layout: Layout, run: Run, said: dict[str, Any]) -> list[str]:
-    """What a note says was done from the same inputs."""
-    try:
-        note = read_json(layout.grown(*run))
-    except UserError:
-        return []
-    same = all(note.get(key) == said[key] for key in ("format", "inputs"))
-    done = note.get("done")
-    return done if same and isinstance(done, list) else []
-
-
-def _note(layout: Layout, run: Run, said: dict[str, Any], written: Path) -> None:
-    said["done"].append(_digest(written))
-    write_json(layout.grown(*run), said)
-
-
-def _digest(path: Path) -> str:
-    return ledger.digest(path.read_bytes())
-
-
-def vouches(study: settings.Settings, layout: Layout, run: Run) -> bool:
-    """Whether a note says that all of a run was grown from what lies here, and lies here so."""
-    try:
-        said = {"format": FORMAT, "inputs": digests(layout, run)}
-    except UserError:
-        return False  # an input is missing
-    if run[1] is None:
-        return _done_in_full(layout, run, said)
-    return len(finished(study, layout, run, said)) == len(study.rounds) + 1
 
 
 def furnish(study_root: Path, root: Path, run: Run) -> None:

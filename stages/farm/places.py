@@ -13,10 +13,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from stages import chain
 from stages.checking.plan import Plan
 from stages.checking.study import Study
-from stages.farm import lockfile, runs
+from stages.farm import grown, lockfile, runs
 from stages.farm.lockfile import Entries
 from stages.farm.runs import Run
 from stages.machine.errors import UserError
@@ -100,7 +99,7 @@ class Place:
 
     def noted(self, run: Run) -> bool:
         """Whether a run was grown without DVC from what lies here."""
-        return chain.vouches(self.study, self.layout, run)
+        return grown.vouches(self.study, self.layout, run)
 
     def forget(self) -> None:
         """What lies here has changed."""
