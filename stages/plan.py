@@ -16,9 +16,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from stages import chain, recipes
+from stages import recipes
 from stages.checking import plan
-from stages.farm import adopt, runs
+from stages.farm import adopt, grown, runs
 from stages.farm.places import Place
 from stages.farm.runs import Run
 from stages.machine.errors import UserError, command_line
@@ -66,7 +66,7 @@ def missing(study: settings.Settings, root: Path) -> list[Run]:
         names = runs.stages_of(study, run)
         recorded = not any(here.recorded(name, commands.get(name, "")) for name in names)
         if not (here.sealed(run) and (recorded or here.noted(run))):
-            chain.digests(here.layout, run)
+            grown.digests(here.layout, run)
             found.append(run)
     return found
 

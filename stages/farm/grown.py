@@ -1,4 +1,4 @@
-"""What a run that was grown without DVC was made from: ``artifacts/.grown``, and who may trust it."""
+"""What a run was made from that was grown without DVC: ``artifacts/.grown`` says so."""
 
 from __future__ import annotations
 

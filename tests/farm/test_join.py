@@ -11,8 +11,7 @@ from repository import contents, dvc, git, ran
 from study import reseal
 from test_plan import call, same_as
 
-from stages import chain
-from stages.farm import lockfile, runs
+from stages.farm import grown, lockfile, runs
 from stages.farm.places import difference, hash_of
 from stages.study import settings
 from stages.study.layout import Layout
@@ -43,9 +42,9 @@ def copy(root: Path, name: str) -> Path:
 def note(root: Path, run: runs.Run) -> None:
     """Vouch for a run as `stages.chain` does."""
     study, layout = settings.load(root / "params.yaml"), Layout(root)
-    said = {"format": chain.FORMAT, "inputs": chain.digests(layout, run), "done": []}
+    said = {"format": grown.FORMAT, "inputs": grown.digests(layout, run), "done": []}
     for n in [*(item.n for item in study.rounds), "end"]:
-        chain._note(layout, run, said, layout.link(*run, n))
+        grown.note(layout, run, said, layout.link(*run, n))
 
 
 def test_each_run_comes_from_its_owner(bare: Path, grown: Path, made_grown: Path) -> None:

@@ -126,8 +126,8 @@ def test_more_runs_than_tasks_share_a_task(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_what_is_missing_first_is_named(tmp_path: Path, prepared_study: Path) -> None:
-    from stages import chain
+    from stages.farm import grown
     from stages.study.layout import Layout
 
     with pytest.raises(UserError, match="manifest.json: missing; run dvc repro recipes"):
-        chain.digests(Layout(tmp_path), RUNS[0])
+        grown.digests(Layout(tmp_path), RUNS[0])
