@@ -101,7 +101,11 @@ ONE = [{"n": 0, "next": "end"}]
 
 
 @pytest.mark.slow
-def test_another_choice_makes_nothing_stale_and_links_do_not_harm_the_cache(grown: Path) -> None:
+def test_another_choice_makes_nothing_stale_and_links_do_not_harm_the_cache(
+    grown: Path, made_grown: Path
+) -> None:
+    models = list((made_grown / "artifacts").rglob("model.npz"))
+    assert models and any(path.stat().st_nlink > 1 for path in models)  # as dvc repro leaves them
     params = grown / "params.yaml"
     before = contents(grown, "splits", "reports/rounds")
     params.write_text(params.read_text().replace("keep: all", "keep: none"))
@@ -118,7 +122,6 @@ def test_another_choice_makes_nothing_stale_and_links_do_not_harm_the_cache(grow
         assert not path.is_file() or path.stat().st_mode & 0o777 == 0o444
     assert contents(grown, "splits", "reports/rounds") == before
     left = grown / "artifacts/digits/random/seed-0/round-1"
-    assert (left / "carry.npz").stat().st_nlink > 1  # DVC links what a stage has written, too
     assert {path.name for path in left.iterdir()} == {"carry.npz"}
     assert dvc(grown, "status", "-q") == ""
     git(grown, "checkout", "--", "dvc.lock", "params.yaml")
