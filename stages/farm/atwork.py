@@ -14,6 +14,7 @@ import psutil
 import zc.lockfile
 
 STAGES = {"recipes", "prepare", "protocol", "split", "tune", "start", "round", "full", "report"}
+STAGES |= {"chain", "join"}  # no stages, but they write what stages write
 WRITING = {"repro", "commit", "checkout", "pull", "exp run"}
 WORKER = "ALEDGER_WORKER"  # in the environment of a coordinator's workers: the study's folder
 PAUSE = 0.2  # seconds between two looks
