@@ -20,6 +20,8 @@ from stages.farm.engines import Options
 from stages.machine.errors import UserError, one_line
 
 PATIENCE = 60  # seconds for a scheduler to answer
+PARTS = ("nanny", "worker", "scheduler", "client", "comm", "core", "batched", "utils", "deploy")
+NOISY = ("asyncio", "tornado.application", "distributed", *(f"distributed.{one}" for one in PARTS))
 QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster"}
 
 
@@ -40,7 +42,7 @@ def connected(options: Options, root: Path) -> tuple[Any, Client]:
             },
         }
     )
-    for name in ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler"):
+    for name in NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with _signals_blocked():
         if options.address:

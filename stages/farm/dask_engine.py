@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import queue
@@ -50,8 +51,9 @@ class DaskEngine:
         """One for each worker; a queue's and somebody else's come and go."""
         if not self._ours and time.monotonic() - self._counted > COUNT:
             self._counted = time.monotonic()
-            with contextlib.suppress(OSError, TimeoutError):
-                self._slots = max(1, len(self.client.nthreads()))
+            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+                found = self.client.sync(self.client.scheduler.ncores, callback_timeout=COUNT)
+                self._slots = max(1, len(found))
         return self._slots
 
     def submit(self, job: Job) -> None:
