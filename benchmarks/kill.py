@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from stages.farm.journal import PLACE as JOURNAL
 
 COMMITTED = ("splits/**/*", "reports/**/*", "dvc.lock")
 MENDED = re.compile("half-written|was missing|from the journal")
+MOMENT = 2.0  # seconds
 LIMIT = 900  # seconds for one `make repro`
 Process = psutil.Process
 
@@ -193,7 +195,13 @@ class Study:
         return ", ".join(found) or "-"
 
     def living(self) -> int:
-        """Processes that still work in the copy."""
+        """Processes that still work in the copy; what ends by itself has a moment to do so."""
+        until = time.monotonic() + MOMENT
+        while (found := self._living()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return found
+
+    def _living(self) -> int:
         found = 0
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):

@@ -74,9 +74,16 @@ def _grown(root: Path, work: Work, options: engines.Options, came: list[int]) ->
     watch = Watch(root, work, options.engine, options.workers)
     jobs = Jobs(root, options.limit)
     os.environ[atwork.WORKER] = str(root)  # workers inherit it, and can be told by it
+
+    def engine() -> engines.Engine:
+        try:
+            return engines.made(options, root, came)
+        except Exception:
+            _check(came)  # whoever is told to end need not say what went wrong meanwhile
+            raise
+
     try:
-        make = lambda: engines.made(options, root, came)  # noqa: E731
-        Growth(work, jobs, make, watch, lambda: bool(came)).run()
+        Growth(work, jobs, engine, watch, lambda: bool(came)).run()
     finally:
         os.environ.pop(atwork.WORKER, None)
         watch.end()

@@ -6,6 +6,9 @@ Always with TLS: whoever reaches a scheduler without it runs programs as its use
 from __future__ import annotations
 
 import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from stages.farm.engines import Options
 from stages.machine.errors import UserError, one_line
 
 PATIENCE = 60  # seconds for a scheduler to answer
+PARTS = ("nanny", "worker", "scheduler", "client", "comm", "core", "batched", "utils", "deploy")
+NOISY = ("asyncio", "tornado.application", "distributed", *(f"distributed.{one}" for one in PARTS))
 QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster"}
 
 
@@ -37,12 +42,30 @@ def connected(options: Options, root: Path) -> tuple[Any, Client]:
             },
         }
     )
-    for name in ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler"):
+    for name in NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    if options.address:
-        return None, _client(options.address, _security(options))
-    cluster = _local(options) if options.engine == "dask" else _queue(options, root)
-    return cluster, Client(cluster, timeout=PATIENCE)
+    with _signals_blocked():
+        if options.address:
+            return None, _client(options.address, _security(options))
+        cluster = _local(options) if options.engine == "dask" else _queue(options, root)
+        return cluster, Client(cluster, timeout=PATIENCE)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A terminal's Ctrl-C is for this thread: those begun here, and all workers, never see it.
+
+    What is blocked stays so in threads and processes that begin meanwhile, and in theirs; here it
+    comes when the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _local(options: Options) -> LocalCluster:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import queue
-import signal
 import threading
 import time
 from typing import Any
 
+import psutil
 from distributed import Client, Future, get_worker
 from distributed.scheduler import KilledWorker
 
@@ -20,6 +21,7 @@ from stages.machine.errors import one_line
 
 COUNT = 5.0  # seconds between two counts of a queue's workers
 LOST = 60.0  # seconds after which a scheduler that does not answer is gone
+GONE = 10.0  # seconds for killed workers to go
 LONG = 30.0  # seconds for a result to come
 
 
@@ -49,8 +51,9 @@ class DaskEngine:
         """One for each worker; a queue's and somebody else's come and go."""
         if not self._ours and time.monotonic() - self._counted > COUNT:
             self._counted = time.monotonic()
-            with contextlib.suppress(OSError, TimeoutError):
-                self._slots = max(1, len(self.client.nthreads()))
+            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+                found = self.client.sync(self.client.scheduler.ncores, callback_timeout=COUNT)
+                self._slots = max(1, len(found))
         return self._slots
 
     def submit(self, job: Job) -> None:
@@ -87,6 +90,8 @@ class DaskEngine:
         except KilledWorker:
             times = self.options.retries + 1
             why = f"its worker died, {times} times in all (is there enough memory?)"
+        except ModuleNotFoundError as error:
+            raise Halt(f"workers lack {error.name!r}; start them in the study's folder") from None
         except Halt:
             raise
         except Exception as error:
@@ -108,10 +113,19 @@ class DaskEngine:
             with contextlib.suppress(Exception):
                 future.release()
         if self._ours:
+            processes: list[psutil.Process] = []
             for nanny in self.cluster.workers.values():
                 nanny.auto_restart = False
-                with contextlib.suppress(AttributeError, TypeError, OSError):
-                    os.kill(nanny.pid, signal.SIGKILL)
+                with contextlib.suppress(AttributeError, TypeError, psutil.Error):
+                    processes.append(psutil.Process(nanny.pid))
+                    processes[-1].kill()
+            psutil.wait_procs(processes, timeout=GONE)
+        # A queue may not answer; nobody waits for it for ever.
+        closing = threading.Thread(target=self._close, daemon=True)
+        closing.start()
+        closing.join(GONE)
+
+    def _close(self) -> None:
         for what in (self.client, self.cluster):
             with contextlib.suppress(Exception):
                 if what is not None:
@@ -120,24 +134,18 @@ class DaskEngine:
 
 def run(job: Job) -> float:
     """A job on a worker; see :func:`stages.farm.call.call`."""
-    _apart()
+    _on_a_gpu()
     return call(job)
 
 
 def settle() -> None:
     """Make a worker ready before it gets its first job."""
-    _apart()
+    _on_a_gpu()
     import stages.round  # noqa: F401
 
 
-def _apart() -> None:
-    """Out of the terminal's process group, whose Ctrl-C is the coordinator's; on a GPU of its own.
-
-    Workers take the GPUs of their machine in turn; CUDA reads the variable when it is first used.
-    """
-    if os.getpgrp() != os.getpid():
-        with contextlib.suppress(OSError):
-            os.setpgid(0, 0)
+def _on_a_gpu() -> None:
+    """Workers take the GPUs of their machine in turn; CUDA reads the variable when first used."""
     name = str(get_worker().name)
     if "CUDA_VISIBLE_DEVICES" not in os.environ and name.isdecimal():
         import torch

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import yaml
+from study import REPO
 
 from stages.farm import engines, lockfile, with_dvc
 from stages.farm.call import log_of
@@ -126,3 +128,27 @@ def test_a_scheduler_at_an_address_is_reached_by_tls_alone(root: Path) -> None:
 def test_a_queue_without_settings_is_a_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--engine slurm: .*jobqueue\.slurm in "):
         engines.made(Options(engine="slurm"), tmp_path, [])
+
+
+@pytest.mark.parametrize("root", [("a", "dies")], indirect=True)
+def test_workers_that_are_jobs_of_a_queue(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that starts a job at once: as much of Slurm as can be had here."""
+    import dask
+
+    programs = root / "bin"
+    programs.mkdir()
+    (programs / "sbatch").write_text(
+        f"#!/bin/sh\ncp $1 {root}/job.sh\nsh {root}/job.sh >{root}/job.log 2>&1 &\n"
+        f"echo $! >>{root}/jobs\necho Submitted batch job $!\n"
+    )
+    (programs / "scancel").write_text("#!/bin/sh\npkill -TERM -P $1\ntrue\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(REPO))  # a study's own folder has the stages
+    settings = {"cores": 1, "processes": 1, "memory": "1GB", "interface": None}
+    with dask.config.set({"jobqueue.slurm": {**dask.config.get("jobqueue.slurm", {}), **settings}}):
+        watch = grow(root, engine="slurm", workers=1)
+    assert len(watch.ran) == 6 and not watch.failures
+    script = (root / "job.sh").read_text()
+    assert "tls://" in script and "--tls-key" in script and "tcp://" not in script

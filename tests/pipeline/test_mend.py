@@ -370,3 +370,29 @@ def test_left_over_parts_of_files_are_removed(pipeline: Path) -> None:
 def test_a_bad_root_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="DVC says"):
         mend.mend(tmp_path)
+
+
+def test_nobody_mends_while_a_study_grows(
+    pipeline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert atwork.growing(pipeline) == []
+    with atwork.alone(pipeline, print, lambda: False):
+        assert atwork.growing(pipeline) == [f"process {os.getpid()} (make repro)"]
+        with pytest.raises(SystemExit):
+            mend.main(["--root", str(pipeline)])
+    assert "(make repro) is at work in this folder" in capsys.readouterr().err
+    assert atwork.growing(pipeline) == []
+
+
+def test_a_worker_whose_coordinator_was_killed_is_at_work(pipeline: Path) -> None:
+    code = "import time; print('here', flush=True); time.sleep(600)"
+    environment = {**os.environ, atwork.WORKER: str(pipeline)}
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=pipeline, env=environment, stdout=subprocess.PIPE
+    )
+    try:
+        worker.stdout.readline()
+        assert atwork.at_work(pipeline) == [f"process {worker.pid} (a worker of make repro)"]
+    finally:
+        worker.kill()
+        worker.wait()
