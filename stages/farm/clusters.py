@@ -36,6 +36,8 @@ def connected(options: Options, root: Path) -> tuple[Any, Client]:
             "distributed.scheduler.allowed-failures": options.retries,
             "distributed.nanny.pre-spawn-environ": {},  # the study says how many threads
             "distributed.admin.tick.limit": "1h",  # torch's import holds the interpreter
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
             **{
                 f"distributed.worker.memory.{what}": False
                 for what in ("target", "spill", "pause", "terminate")
@@ -74,7 +76,7 @@ def _local(options: Options) -> LocalCluster:
         threads_per_worker=1,
         processes=True,
         security=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any free port: there is nothing to see
         memory_limit=0,
         silence_logs=logging.CRITICAL,
     )

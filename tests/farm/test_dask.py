@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def grow(root: Path, **options) -> Watch:
 
 
 def dvc(root: Path, *words: str) -> str:
-    done = subprocess.run(["dvc", *words], cwd=root, text=True, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words], cwd=root, text=True, capture_output=True, check=True
+    )
     return done.stdout
 
 
