@@ -75,6 +75,11 @@ def composed(label: str, given: dict[str, Any] | None) -> tuple[Strategy, dict[s
         )
     if name is None and label not in STRATEGIES and asked.get("scorer"):
         entry = Strategy(family=OWN_FAMILY, source=f"put together in {where}")
+    elif name is None and label not in STRATEGIES and asked:
+        raise UserError(
+            f"{where} has neither a scorer nor 'use'; allowed: scorer: a strategy's name, or use: "
+            f"the strategy whose scorer it has"
+        )
     else:
         entry = find(name or label)
     replaced = {role: _path(f"{where}.{role}", role, one) for role, one in asked.items() if one}
@@ -130,13 +135,22 @@ def _check_fit(where: str, entry: Strategy) -> None:
     """
     if not parts.fit_together(entry.scorer, entry.selector):
         raise UserError(
-            f"{where}: selector {entry.selector} cannot use what scorer {entry.scorer} gives"
+            f"{where}: selector {entry.selector} cannot use what scorer {entry.scorer} gives; "
+            f"allowed with it: {', '.join(_selectors_of(entry.scorer))}"
         )
     if missing := parts.missing_parts(entry.learner, entry.scorer):
         raise UserError(
             f"{where}: scorer {entry.scorer} needs {missing[0]!r}, which learner {entry.learner} "
             f"does not make"
         )
+
+
+def _selectors_of(scorer: str) -> list[str]:
+    """Names of the selectors that take what a scorer gives, each by the first that has it."""
+    known = {TOP: "top"}
+    for name, entry in STRATEGIES.items():
+        known.setdefault(entry.selector, name)
+    return [name for path, name in known.items() if parts.fit_together(scorer, path)]
 
 
 def _name(where: str, entry: Strategy, key: str) -> str:

@@ -162,7 +162,16 @@ def test_a_round_runs_with_every_triple_that_is_accepted(given, models, names):
 
 
 REFUSED = [
-    ({"scorer": "badge", "selector": "top"}, "selector stages.strategies.top:top cannot use what"),
+    (
+        {"scorer": "badge", "selector": "top"},
+        "selector stages.strategies.top:top cannot use what scorer stages.strategies.badge:"
+        "gradient_factors gives; allowed with it: badge",
+    ),
+    (
+        {"scorer": "entropy", "selector": "badge"},
+        "gives; allowed with it: top, adversarial_bim",
+    ),
+    ({"learner": "ceal"}, "strategy.pair has neither a scorer nor 'use'; allowed: scorer: a stra"),
     ({"scorer": "entropy", "selector": "kmeans"}, "cannot use what scorer stages.strategies.unc"),
     ({"scorer": "kmeans", "selector": "kcenter"}, "cannot use what scorer stages.strategies.feat"),
     (

@@ -124,7 +124,7 @@ def test_use_names_an_entry_and_leaves_the_label_free():
     ("given", "said"),
     [
         ({}, "unknown strategy 'mine'; "),
-        ({"learner": "committee"}, "unknown strategy 'mine'; "),
+        ({"learner": "committee"}, "strategy.mine has neither a scorer nor 'use'; allowed: "),
         ({"use": "entopy"}, "unknown strategy 'entopy'; did you mean 'entropy'? allowed: "),
         ({"use": "entopy", "scorer": "bald"}, "unknown strategy 'entopy'; did you mean 'entropy'"),
         ({"use": 7}, "strategy.mine.use is 7; allowed: a strategy's name, or 'module:name'"),
@@ -186,7 +186,7 @@ def test_names_of_learners_are_those_of_their_modules():
         ({"scorer": None}, "strategy.mine.scorer is None; allowed: a name, or 'module:name'"),
         ({"scorer": ["bald"]}, "strategy.mine.scorer is ['bald']; allowed: a name"),
         ({"scorer": {"use": 7}}, "strategy.mine.scorer is 7; allowed: a name, or 'module:name'"),
-        ({"scorer": {}}, "unknown strategy 'mine'; "),
+        ({"scorer": {}}, "strategy.mine has neither a scorer nor 'use'; allowed: "),
         ({"scorer": own("missing")}, f"'{HERE}:missing': '{HERE}' has no 'missing'"),
         ({"scorer": own("NO_STRATEGY")}, f"'{HERE}:NO_STRATEGY' is a int, not a function"),
     ],
@@ -199,7 +199,7 @@ def test_parts_that_do_not_fit_together():
     said = refused({"scorer": "entropy", "selector": "kmeans"})
     assert said == (
         "strategy.mine: selector stages.strategies.kmeans:nearest_to_centres cannot use what "
-        "scorer stages.strategies.uncertainty:entropy gives"
+        "scorer stages.strategies.uncertainty:entropy gives; allowed with it: top, adversarial_bim"
     )
     assert "cannot use what scorer" in refused({"scorer": "kcenter"})
     assert "cannot use what scorer" in refused({"selector": "kcenter"}, "entropy")
