@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from stages import catalogue, protocol, recipes
+from stages import protocol, recipes
 from stages.checking import records
 from stages.checking.data import read_manifest
 from stages.datasets.prepared import Prepared
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_json
 from stages.machine.process import leave
+from stages.rounds import trained
 from stages.rounds.context import Round
 from stages.rounds.evaluation import on_test_set
 from stages.rounds.opening import (
@@ -70,8 +71,9 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     entry, options = run.study.chosen(run.strategy)
     options |= tuning.in_force(run.study, run.strategy, chain)
     clock = Clock()
-    learned = catalogue.bind(entry.learner, options, "learner")(known)
-    clock.mark("train")
+    found = trained.train(run, known, entry.learner, options)
+    learned = found.learned
+    clock.mark("train", found.seconds)
     result = on_test_set(learned.network, data, known.batches)
     clock.mark("evaluate")
     choice = None
@@ -86,6 +88,8 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     where = (run.task, run.strategy, run.seed)
     folder = run.layout.artifacts(*where, following)
     write_artifacts(folder, learned, choice, run.study.keeps(following))
+    if following == END:
+        trained.note_last(run, found)
     write_json(run.layout.seconds(*where, n), clock.seconds)
     write_json(run.layout.result(*where, n), record)
     last_check()

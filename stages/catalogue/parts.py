@@ -226,6 +226,21 @@ def makes(*parts: str) -> Callable:
     return mark
 
 
+def repeatable(function: Any) -> Any:
+    """Marks a learner that gives the task's network, no parts and no carry.
+
+    It must be a function of the round and its settings alone. Its first model is then trained once
+    for all strategies of a seed that use it.
+    """
+    function.repeatable = True
+    return function
+
+
+def is_repeatable(learner: str) -> bool:
+    """Whether a learner is marked so."""
+    return getattr(load(learner), "repeatable", False) is True
+
+
 def missing_parts(learner: str, scorer: str) -> list[str]:
     """Parts that a scorer needs and a learner does not make."""
     made = getattr(load(learner), "makes", ())

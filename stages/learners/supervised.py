@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stages.catalogue.parts import repeatable
+
 if TYPE_CHECKING:
     from stages.rounds.context import Learned, Round
 
 
+@repeatable
 def train(round: Round) -> Learned:
     """Train a new network on the labeled rows.
 

@@ -36,10 +36,11 @@ class Clock:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
-    def mark(self, phase: str) -> None:
-        """The phase that has just ended."""
+    def mark(self, phase: str, took: float | None = None) -> None:
+        """The phase that has just ended, and what it took if not the time since the last one."""
         now = time.perf_counter()
-        self.seconds[phase], self._last = round(now - self._last, 4), now
+        self.seconds[phase] = round(now - self._last if took is None else took, 4)
+        self._last = now
 
 
 def training_images(study: settings.Settings, data: Prepared) -> Batches:

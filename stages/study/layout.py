@@ -63,6 +63,10 @@ class Layout:
         """What round ``n`` took. Beside the folders that DVC hashes: no two runs take the same."""
         return self.root / "artifacts" / task / strategy / f"seed-{seed}" / f"seconds-{n}.json"
 
+    def trained(self, task: str, seed: int, name: str) -> Path:
+        """What some weights were trained from, so that they need not be trained again."""
+        return self.root / "artifacts" / ".trained" / task / f"seed-{seed}" / f"{name}.json"
+
     def full_artifacts(self, task: str, seed: int) -> Path:
         """Weights of the model trained on the whole training set."""
         return self.root / "artifacts" / task / f"seed-{seed}" / "full"
