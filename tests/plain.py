@@ -169,18 +169,38 @@ def initial(model: str, shape: tuple[int, int, int], classes: int, rng) -> dict[
 # training
 
 
-def cropped(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+def philox(counter: list[int], key: list[int]) -> list[int]:
+    """Philox4x32-10 (Salmon et al. 2011) in Python's own integers."""
+    left, right, (k0, k1) = list(counter[:2]), list(counter[2:]), key
+    for _ in range(10):
+        one, other = 0xD2511F53 * left[0], 0xCD9E8D57 * right[0]
+        left, right = (
+            [other // 2**32 ^ left[1] ^ k0, other % 2**32],
+            [one // 2**32 ^ right[1] ^ k1, one % 2**32],
+        )
+        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+    return left + right
+
+
+def cropped(
+    images: np.ndarray,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    rows: np.ndarray,
+    epoch: int = 0,
+) -> np.ndarray:
     """Each image moved by its own offset within a black frame, and perhaps mirrored after."""
     if recipe.augmentation == "none":
         return images
-    size, (count, _, height, width) = recipe.padding, images.shape
-    tops, lefts = rng.integers(0, 2 * size + 1, (2, count))
-    mirrored = rng.random(count) < 0.5
+    size, (_, _, height, width) = recipe.padding, images.shape
     frame = np.pad(images, ((0, 0), (0, 0), (size, size), (size, size)))
     result = np.empty_like(images)
-    for at in range(count):
-        cut = frame[at, :, tops[at] : tops[at] + height, lefts[at] : lefts[at] + width]
-        flip = mirrored[at] and recipe.augmentation == "crop_flip"
+    key = rng.bit_generator.seed_seq.generate_state(2).tolist()
+    for at, row in enumerate(rows.tolist()):
+        place, side = (philox([row, epoch, step, 0], key) for step in (0, 1))
+        top, left = (word * (2 * size + 1) // 2**32 for word in place[:2])
+        cut = frame[at, :, top : top + height, left : left + width]
+        flip = side[0] < 2**31 and recipe.augmentation == "crop_flip"
         result[at] = cut[:, :, ::-1] if flip else cut
     return result
 
@@ -232,9 +252,9 @@ def trained(
             parameters, recipe.learning_rate, weight_decay=recipe.weight_decay
         )
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, recipe.milestones, recipe.decay)
-    for _ in range(recipe.epochs):
+    for epoch in range(recipe.epochs):
         for batch in pieces(order.permutation(len(rows)), recipe.batch_size):
-            pixels = cropped(data.images[rows[batch]], recipe, augmentation)
+            pixels = cropped(data.images[rows[batch]], recipe, augmentation, rows[batch], epoch)
             logits = logits_of(data.normal(pixels), w, recipe.model, keep)
             optimizer.zero_grad()
             F.cross_entropy(logits, torch.from_numpy(data.labels[rows[batch]])).backward()

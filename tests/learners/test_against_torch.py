@@ -430,7 +430,7 @@ def test_what_a_selection_looks_like(grown, strategy, n):
     images = run.data.images[picks]
     units = plain.embeddings_of(run.data.normal(images), arrays, "small_cnn")
     p = plain.chances_of(run.data.normal(images), arrays, "small_cnn")
-    moved = plain.cropped(images, RUN, plain.stream(1, plain.INSPECT, n))
+    moved = plain.cropped(images, RUN, plain.stream(1, plain.INSPECT, n), picks)
     q = plain.chances_of(run.data.normal(moved), arrays, "small_cnn")
     seen = run.record(n)["selection"]
     assert seen["diversity"] == pytest.approx(pdist(units).mean(), abs=2e-6)

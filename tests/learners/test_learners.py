@@ -13,7 +13,6 @@ from sklearn.metrics import log_loss
 from stages.learners.supervised import train
 from stages.machine.errors import UserError
 from stages.models import state
-from stages.models.augmentation import Augmentation
 from stages.models.batches import batches_of
 from stages.models.fit import fit, fresh
 from stages.models.optimizers import SGD, Adam, Steps
@@ -218,65 +217,6 @@ def test_more_training_goes_on_from_where_the_network_is():
     before = {name: value.copy() for name, value in state(network).items()}
     fit(network, given)
     assert not same(before, state(network))
-
-
-# augmentation
-
-
-def pictures(count: int = 40, channels: int = 3) -> torch.Tensor:
-    values = np.random.default_rng(0).integers(1, 256, (count, channels, 6, 5))
-    return torch.from_numpy(values.astype(np.uint8))
-
-
-def crops_of(image: torch.Tensor, padding: int, flip: bool) -> dict[bytes, tuple[int, int, bool]]:
-    """Every allowed outcome of one image."""
-    padded = np.pad(image.numpy(), ((0, 0), (padding, padding), (padding, padding)))
-    found = {}
-    for top in range(2 * padding + 1):
-        for left in range(2 * padding + 1):
-            cut = padded[:, top : top + 6, left : left + 5]
-            found[cut.tobytes()] = (top, left, False)
-            if flip:
-                found[cut[:, :, ::-1].tobytes()] = (top, left, True)
-    return found
-
-
-@pytest.mark.parametrize(("kind", "flip"), [("crop", False), ("crop_flip", True)])
-@pytest.mark.parametrize("padding", [1, 3])
-def test_every_output_is_a_crop_of_its_own_padded_image(kind, flip, padding):
-    images = pictures()
-    outputs = Augmentation(kind, padding)(images, np.random.default_rng(0))
-    assert outputs.shape == images.shape and outputs.dtype == torch.uint8
-    draws = [
-        crops_of(image, padding, flip)[output.numpy().tobytes()]
-        for image, output in zip(images, outputs, strict=True)
-    ]
-    assert len(set(draws)) > 5
-    assert {draw[2] for draw in draws} == ({False, True} if flip else {False})
-
-
-def test_draws_cover_every_place_and_both_sides_evenly():
-    images = pictures(1)[:1].expand(3000, -1, -1, -1)
-    outputs = Augmentation("crop_flip", 1)(images, np.random.default_rng(0))
-    allowed = crops_of(images[0], 1, True)
-    draws = [allowed[output.numpy().tobytes()] for output in outputs]
-    counts = np.unique(
-        np.array([top * 6 + left * 2 + side for top, left, side in draws]), return_counts=True
-    )[1]
-    assert len(counts) == 18
-    assert counts.min() > 3000 / 18 * 0.65 and counts.max() < 3000 / 18 * 1.35
-
-
-def test_without_augmentation_images_stay():
-    images = pictures()
-    assert Augmentation()(images, np.random.default_rng(0)) is images
-
-
-def test_augmentation_leaves_its_input_alone():
-    images = pictures()
-    before = images.clone()
-    Augmentation("crop_flip")(images, np.random.default_rng(0))
-    assert torch.equal(before, images)
 
 
 # what a network achieves

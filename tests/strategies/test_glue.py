@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import plain
 import pytest
 import torch
 import torch.nn.functional as F
@@ -431,7 +432,8 @@ def test_deepfool_looks_at_as_many_classes_as_it_says(count, pool, monkeypatch):
     assert asked == [count]
 
 
-def test_properties_are_of_the_selected_images(pool):
+@pytest.mark.parametrize("augmentation", ["crop", "none"])
+def test_properties_are_of_the_selected_images(pool, augmentation):
     """Li et al. 2022, Figure 2: of the rows at these positions, against all pairs and formulas."""
     positions = np.array([20, 3, 11, 7])
     pool.round.task = Task.model_validate(
@@ -444,7 +446,7 @@ def test_properties_are_of_the_selected_images(pool):
             "batch_size": 1,
             "optimizer": "adam",
             "learning_rate": 0.1,
-            "augmentation": "crop",
+            "augmentation": augmentation,
             "padding": 2,
         }
     )
@@ -453,11 +455,15 @@ def test_properties_are_of_the_selected_images(pool):
     apart = [np.linalg.norm(X[a] - X[b]) for a in positions for b in positions if a != b]
     assert found["diversity"] == pytest.approx(np.mean(apart), abs=1e-4)
     assert found["uncertainty"] == pytest.approx((1 - P[positions].max(1)).mean(), abs=1e-4)
-    draws = generator(7, Purpose.INSPECT, ROUND).integers(0, 5, (2, 4))
-    cropped = np.zeros((4, 1, 8, 8), np.uint8)
-    for at, (down, right) in enumerate(draws.T):
-        padded = np.pad(IMAGES[rows[at], 0], 2)
-        cropped[at, 0] = padded[down : down + 8, right : right + 8]
+    rng = generator(7, Purpose.INSPECT, ROUND)
+    if augmentation == "crop":
+        cropped = plain.cropped(
+            IMAGES[rows], plain.Recipe(augmentation="crop", padding=2), rng, rows
+        )
+    else:  # shifts by a pixel
+        cropped = np.zeros((4, 1, 8, 8), np.uint8)
+        for at, (down, right) in enumerate(rng.integers(0, 3, (2, 4)).T):
+            cropped[at, 0] = np.pad(IMAGES[rows[at], 0], 1)[down : down + 8, right : right + 8]
     changed = softmax(logits(cropped), axis=1)
     wanted = np.abs(P[positions] - changed).sum(1).mean() / 2
     assert wanted > 0.01 and found["inconsistency"] == pytest.approx(wanted, abs=1e-4)
