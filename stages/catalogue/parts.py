@@ -232,6 +232,12 @@ def continues(function: Any) -> Any:
     return function
 
 
+def validates(function: Any) -> Any:
+    """Marks a learner that needs validation rows."""
+    function.validates = True
+    return function
+
+
 def missing_parts(learner: str, scorer: str) -> list[str]:
     """Parts that a scorer needs and a learner does not make."""
     made = getattr(load(learner), "makes", ())

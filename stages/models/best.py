@@ -43,10 +43,7 @@ class BestEpoch:
 
     def after_epoch(self, _network: nn.Module, _epoch: int) -> None:
         """Keep the weights if they are better than any before."""
-        round = self.round
-        embeddings = embed(self.evaluated, round.batches, round.validation)
-        predicted = classify(self.evaluated, embeddings, round.compute).argmax(1)
-        right = int((predicted == round.validation_labels).sum())
+        right = right_answers(self.evaluated, self.round)
         if right > self.right:
             self.right = right
             self.kept = tuple(copy.deepcopy(one) for one in (self.evaluated, *self.beside))
@@ -55,3 +52,10 @@ class BestEpoch:
         """Give modules the weights that were kept, in place."""
         for module, kept in zip((network, *beside), self.kept, strict=True):
             take_over(module, kept)
+
+
+def right_answers(network: Network, round: Round) -> int:
+    """How many of the validation rows ``network`` is right about; it is left in evaluation mode."""
+    embeddings = embed(network, round.batches, round.validation)
+    predicted = classify(network, embeddings, round.compute).argmax(1)
+    return int((predicted == round.validation_labels).sum())

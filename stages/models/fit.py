@@ -75,6 +75,10 @@ class Batch:
 Loss = Callable[[Batch, Network], Tensor]
 
 
+class Diverged(UserError):
+    """Weights are no longer finite."""
+
+
 def cross_entropy(batch: Batch, network: Network) -> Tensor:
     """Mean cross-entropy of the labeled images; what plain supervised training minimises.
 
@@ -217,7 +221,7 @@ class _Training:
         """Train for ``epochs``.
 
         Raises:
-            UserError: training diverged (weights are no longer finite).
+            Diverged: weights are no longer finite.
         """
         bar = progress(epochs, f"train on {len(self.known)}", "epoch")
         for epoch in bar:
@@ -232,7 +236,7 @@ class _Training:
             for hook in hooks:
                 hook.after_epoch(self.network, epoch)
         if not all(torch.isfinite(parameter).all() for parameter in self.parameters):
-            raise UserError(
+            raise Diverged(
                 f"training diverged in round {self.round.n} of seed {self.round.seed} (weights "
                 f"are not finite); lower learning_rate {self.round.task.learning_rate}"
             )

@@ -197,7 +197,7 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
         if any(one.draws_masks() for one in involved):
             samplers.append(label)
         _drawn(label, involved, tasks, settings, faults)
-        _continued(label, entry.learner, tasks, settings, faults)
+        _taught(label, entry.learner, tasks, settings, faults)
         if entry.selector == K_DPP:
             _linear_kernel(label, options, tasks, settings, faults)
     for name in tasks if samplers else []:
@@ -235,18 +235,23 @@ def _drawn(
                 )
 
 
-def _continued(
-    label: str, learner: str, tasks: list[str], settings: Settings, faults: Faults
-) -> None:
-    """A round can go on from the last one's weights only if its learner hands them on."""
-    if getattr(catalogue.load(learner), "continues", False):
-        return
+def _taught(label: str, path: str, tasks: list[str], settings: Settings, faults: Faults) -> None:
+    """What a learner can do, and what it needs, of every task."""
+    learner = catalogue.load(path)
     for name in tasks:
-        if settings.task[name].initialise == "last":
+        task = settings.task[name]
+        if task.initialise == "last" and not getattr(learner, "continues", False):
             faults.add(
-                f"strategy {label!r} trains by {learner}, which starts afresh in each round, but "
+                f"strategy {label!r} trains by {path}, which starts afresh in each round, but "
                 f"task.{name}.initialise is 'last'; allowed with it: fresh",
                 ("task", name, "initialise"),
+                wrong=False,
+            )
+        if task.split.validation == 0 and getattr(learner, "validates", False):
+            faults.add(
+                f"strategy {label!r} trains by {path}, which looks at validation rows, but "
+                f"task.{name}.split.validation is 0; allowed with it: 1 or more",
+                ("task", name, "split", "validation"),
                 wrong=False,
             )
 
