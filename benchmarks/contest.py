@@ -1,4 +1,4 @@
-"""Two ways of training on the same rows: ours, and the loop of :mod:`benchmarks.plain`."""
+"""Ways of training on the same rows: ours, that of :mod:`benchmarks.plain`, and the floor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from benchmarks.common import stopwatch
+from benchmarks.floor import Floor
 from benchmarks.plain import Loop, published, usual_state
+from stages.catalogue import load
 from stages.datasets import sources
 from stages.datasets.images import channel_statistics
 from stages.geometry.probabilities import entropy, softmax
@@ -60,14 +62,18 @@ class Contest:
         usual_state()
         return configure(self.options.reproducible, self.options.device, self.options.threads)
 
-    def problem(self, rows: np.ndarray, epochs: int) -> Round:
-        """What the learner is given."""
+    def _free(self) -> None:
+        usual_state()
+        configure("off", self.options.device, self.options.threads)
+
+    def problem(self, rows: np.ndarray, epochs: int, unlabeled: np.ndarray | None = None) -> Round:
+        """What a learner is given."""
         images, task = self.images, self.task.model_copy(update={"epochs": epochs})
         return Round(
             batches=self.train,
             labeled=rows,
             labels=images.train_labels[rows],
-            unlabeled=rows[:0],
+            unlabeled=rows[:0] if unlabeled is None else np.sort(unlabeled),
             classes=len(images.classes),
             shape=images.train_images.shape[1:],
             task=task,
@@ -82,6 +88,20 @@ class Contest:
         usual_state()
         problem = self.problem(self.rows, 1)
         return fresh(replace(problem, compute=compute))
+
+    def floor(self) -> Floor:
+        """The least that any way can take; its batch is large enough for unlabeled images too."""
+        most = min(len(self.rows), 16 * self.task.batch_size)
+        batches = Batches(
+            self.images.train_images,
+            *self.statistics,
+            configure("off", self.options.device, self.options.threads),
+        )
+        images = batches.normalise(batches.raw(self.rows[:most]))
+        if self.task.channels_last:
+            images = images.to(memory_format=torch.channels_last)
+        labels = torch.from_numpy(self.images.train_labels[self.rows[:most]]).to(images.device)
+        return Floor(self.plain_network(), self.task, images, labels)
 
     def timed(self, way: Callable[[], object]) -> float:
         """Seconds until the device has finished."""
@@ -114,10 +134,34 @@ class Contest:
             return way
 
         ours(1)
-        ways: dict[str, Callable[[], float]] = {"ours": ours}
+        floor = self.floor().way(ours)
+
+        def least() -> float:
+            self._free()
+            return self.timed(floor)
+
+        ways: dict[str, Callable[[], float]] = {"ours": ours, "floor": least}
         for workers in self.options.workers:
             ways[f"DataLoader, {workers} workers"] = usual(workers)
         return ways
+
+    def learner(self, path: str) -> dict[str, Callable[[], float]]:
+        """A learner on ``--labeled`` rows, all others unlabeled, and its floor."""
+        labeled, pool = np.split(self.rows, [self.options.labeled])
+        train = load(path)
+
+        def ours() -> float:
+            self._configure()
+            problem = self.problem(labeled, self.options.epochs, pool)
+            return self.timed(lambda: train(problem))
+
+        floor = self.floor().way(ours)
+
+        def least() -> float:
+            self._free()
+            return self.timed(floor)
+
+        return {path: ours, "floor": least}
 
     def rounds(self) -> dict[str, Callable[[], float]]:
         """Ways of doing a round: train, evaluate, score."""

@@ -5,7 +5,10 @@ The same network from ``stages.models.build``, the same rows, batch size and SGD
 Normalize; 0 and 2 worker processes that stay between epochs) with ``torch.optim.SGD``. One epoch
 of each without a clock, then ``--epochs`` with, in alternation; reading files into our arrays, and
 making torchvision's data set, come before the clock. LeNet on MNIST and ResNet-18 (3x3 stem) on
-CIFAR-10, batches of 128.
+CIFAR-10, batches of 128. The floor is below both: the same passes on ready tensors.
+
+With ``--learners`` also other ways of training (names of learners, or ``module:function``), on
+``--labeled`` rows with the rest unlabeled, against a floor of as many passes as each asks for.
 
 With ``--rounds``, and always on CUDA, also the seconds of an active-learning round: training on
 ``--labeled`` rows, evaluation on the test set, entropy of the rest.
@@ -21,6 +24,7 @@ import torch
 
 from benchmarks.common import alternate, machine, ratio, show
 from benchmarks.contest import Contest
+from stages.catalogue import LEARNERS
 from stages.study.settings import Dataset
 
 
@@ -42,6 +46,7 @@ def main() -> None:
     add("--amp", action="store_true", help="bfloat16 autocast in both; needs --reproducible off")
     add("--channels-last", action="store_true", help="in both; needs --reproducible off")
     add("--rounds", action="store_true", help="seconds of an active-learning round on a CPU, too")
+    add("--learners", nargs="+", default=[], help="further learners, with default settings")
     add("--labeled", type=int, default=1000, help="rows that a round trains on")
     add("--round-epochs", type=int, default=10)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -71,16 +76,27 @@ def main() -> None:
         )
         found = alternate(contest.epochs(), options.repeats)
         show(
-            ["training", "images/s", "ours is faster by"],
+            ["training", "images/s", "ours is faster by", "time of the floor's"],
             [
                 (
                     way,
                     f"{count * options.epochs / median(times):,.0f}",
                     f"{ratio(times, found['ours']):.2f}",
+                    f"{ratio(times, found['floor']):.2f}",
                 )
                 for way, times in found.items()
             ],
         )
+        for learner in options.learners:
+            path = LEARNERS.get(learner, learner)
+            found = alternate(contest.learner(path), options.repeats)
+            show(
+                [f"learner: {options.labeled} labeled, {options.epochs} epochs", "s", "of floor"],
+                [
+                    (way, f"{median(times):.2f}", f"{ratio(times, found['floor']):.2f}")
+                    for way, times in found.items()
+                ],
+            )
         if options.rounds or device == "cuda":
             found = alternate(contest.rounds(), options.repeats)
             show(

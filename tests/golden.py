@@ -156,7 +156,50 @@ REST: dict[str, Any] = {  # all others
     },
     "task": {"epochs": 1},
 }
+LOOP: dict[str, Any] = {  # the settings of training that the others leave alone
+    "strategies": {"random": {}, "margin_ensemble": {"members": 2}},
+    "rounds": 2,
+    "task": {
+        "epochs": 3,
+        "optimizer": "adamw",
+        "weight_decay": 0.02,
+        "weight_decay_on": "kernels",
+        "schedule": "fixmatch",
+        "schedule_by": "step",
+        "clip_norm": 0.5,
+        "label_smoothing": 0.1,
+        "class_weights": "balanced",
+        "initialise": "last",
+        "choose_epoch": "best",
+        "averaging": "ema",
+        "ema_decay": 0.9,
+    },
+}
+SWA: dict[str, Any] = {
+    "strategies": {"random": {}},
+    "side": 8,
+    "channels": 1,
+    "rounds": 1,
+    "task": {
+        "model": {"name": "resnet18", "stem": "7x7"},
+        "epochs": 1,
+        "optimizer": "rmsprop",
+        "schedule": "one_cycle",
+        "averaging": "swa",
+        "swa_epochs": 2,
+        "swa_learning_rate": 0.001,
+        "swa_every": 2,
+    },
+}
+COSINE: dict[str, Any] = {
+    "strategies": {"random": {}},
+    "rounds": 1,
+    "task": {"epochs": 3, "schedule": "cosine"},
+}
 STUDIES = {
+    "loop": LOOP,
+    "swa": SWA,
+    "cosine": COSINE,
     "digits": DIGITS,
     "rest": REST,
     "grey": GREY,

@@ -241,6 +241,18 @@ def is_repeatable(learner: str) -> bool:
     return getattr(load(learner), "repeatable", False) is True
 
 
+def continues(function: Any) -> Any:
+    """Marks a learner that goes on from the last round's weights where a task asks for it."""
+    function.continues = True
+    return function
+
+
+def validates(function: Any) -> Any:
+    """Marks a learner that needs validation rows."""
+    function.validates = True
+    return function
+
+
 def missing_parts(learner: str, scorer: str) -> list[str]:
     """Parts that a scorer needs and a learner does not make."""
     made = getattr(load(learner), "makes", ())

@@ -26,7 +26,8 @@ SELECTION = ("diversity", "uncertainty", "inconsistency")
 MEASURED = ("labeled_per_class", "test", "correct", "accuracy", "per_class_test",
             "per_class_correct", "nll", "ece")  # fmt: skip
 CORE = ("format", *IDENTITY, "labeled", "test", "correct", "accuracy")
-KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups", "pseudo_labeled"}
+KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups", "pseudo_labeled",
+         "search"}  # fmt: skip
 FULL = "full"
 SHOWN = 10  # thumbnails
 LARGEST_SIDE = 64  # of a thumbnail
@@ -165,6 +166,25 @@ def _types(record: dict[str, Any]) -> Iterator[str]:
         yield from _group_types(record["groups"])
     if "pseudo_labeled" in record:
         yield from _pseudo_labeled(record["pseudo_labeled"])
+    if "search" in record:
+        yield from _search(record["search"])
+
+
+def _search(found: object) -> Iterator[str]:
+    """Trials, and which of those that came to their end was right most often, the first of all."""
+    trials = found.get("trials") if isinstance(found, dict) and len(found) == 2 else None
+    ends = ("complete", "pruned", "diverged")
+    if (
+        not isinstance(trials, list)
+        or not trials
+        or not all(isinstance(one, dict) and one.get("ended") in ends for one in trials)
+        or not all(_count(one.get("right")) for one in trials)
+    ):
+        yield f"search is {_show(found)}, allowed: trials, each with right and ended, and chosen"
+        return
+    right = [one["right"] if one["ended"] == ends[0] else -1 for one in trials]
+    if max(right) < 0 or found.get("chosen") != right.index(max(right)):
+        yield f"search.chosen is {_show(found.get('chosen'))}, allowed: the first best trial"
 
 
 def _pseudo_labeled(found: object) -> Iterator[str]:

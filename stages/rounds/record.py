@@ -16,6 +16,7 @@ from stages.rounds.selection import Choice
 from stages.study import carry
 
 FORMAT = 1
+SEARCH = "search"  # a part: trials of hyper-parameters, and which was chosen
 PSEUDO_LABELED = "pseudo_labeled"  # a part: rows that were trained on without a bought label
 
 
@@ -39,6 +40,8 @@ def describe(
     if pseudo := learned.parts.get(PSEUDO_LABELED):
         right = oracle.labels(pseudo["rows"]) == pseudo["labels"]
         found[PSEUDO_LABELED] = {"count": len(right), "wrong": int((~right).sum())}
+    if search := learned.parts.get(SEARCH):
+        found[SEARCH] = search
     return found
 
 

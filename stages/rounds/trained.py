@@ -72,7 +72,10 @@ def train(run: Run, round: Round, path: str, settings: dict[str, Any]) -> Traine
             if found := _found(round, key, note, weights):
                 return found
     began = time.perf_counter()
-    result = Trained(learner(round), time.perf_counter() - began, key)
+    learned = learner(round)
+    if learned.parts or learned.carry:
+        key = None  # there is more than weights to find again
+    result = Trained(learned, time.perf_counter() - began, key)
     if key and round.n == run.study.rounds[0].n:
         weights, arrays = first.with_suffix(".npz"), state(result.learned.network)
         write_atomically(weights, lambda stream: np.savez(stream, **arrays))

@@ -15,7 +15,8 @@ from stages.machine.errors import UserError
 from stages.models import state
 from stages.models.batches import batches_of
 from stages.models.fit import fit, fresh
-from stages.models.optimizers import SGD, Adam, Steps
+from stages.models.optimizers import SGD, Adam
+from stages.models.schedules import Steps
 from stages.rounds import evaluation
 
 # optimisers

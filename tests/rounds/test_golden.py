@@ -22,7 +22,7 @@ from stages import catalogue
 from stages.study.settings import Task
 
 KNOWN = json.loads(golden.DIGESTS.read_text(encoding="utf-8"))
-ONLY_OFF = {"amp", "channels_last"}  # they need `reproducible: off`
+ONLY_OFF = {"amp", "channels_last", "compile"}  # they need `reproducible: off`
 
 
 SLOW = {"rest"}

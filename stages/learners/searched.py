@@ -1,0 +1,145 @@
+"""Supervised training with hyper-parameters that a random search chooses on the validation set."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from stages.catalogue.parts import makes, validates
+from stages.machine.errors import UserError
+from stages.machine.randomness import Purpose
+
+if TYPE_CHECKING:
+    import optuna
+
+    from stages.models import Network
+    from stages.rounds.context import Learned, Round
+
+Trials = Annotated[int, Field(ge=1, le=10_000)]  # each is a training
+RATES, DECAYS = (1e-5, 1e-2), (1e-8, 1e-3)
+BATCHES = tuple(2**power for power in range(3, 11))
+DIGITS = 4  # of a rate that are kept: the last bits of a power differ between processors
+
+
+@validates
+@makes("search")
+def train(round: Round, *, trials: Trials = 50, when: Literal["each", "first"] = "each") -> Learned:
+    """Train ``trials`` networks, each by settings of its own, and take the best on validation rows.
+
+    Munjal et al. 2022 (their AutoML): a random search whose trials are pruned by successive halving
+    of their right answers after each epoch. Drawn are ``learning_rate``, log-uniform in
+    [1e-5, 1e-2]; ``weight_decay``, log-uniform in [1e-8, 1e-3]; ``batch_size``, 8, 16, ... 1024;
+    ``optimizer``, sgd or adam. All else is the task's, and the initial weights are the same. A
+    trial's draws are keyed by seed, round and its number, and by nothing of the strategy: all
+    strategies have the same trials.
+
+    Args:
+        trials: how many are begun.
+        when: ``each``: search in each round; ``first``: in round 0, on the initial set, and train
+            with what was chosen there from then on.
+
+    Returns:
+        The network of the best trial, the first of equals; ``parts["search"]``: all trials in
+        order, with their right answers (where they were pruned, if so), and which was chosen.
+
+    Raises:
+        UserError: there are no validation rows, or every trial diverged.
+    """
+    from stages.rounds.context import Learned
+
+    if not len(round.validation_labels):
+        raise UserError("learner searched needs validation rows; raise split.validation above 0")
+    if when == "first" and round.n:
+        settings = [{key: value.item() for key, value in round.carry["learner"].items()}]
+    else:
+        settings = [draw(round, number) for number in range(trials)]
+    network, found = _best(round, settings)
+    chosen = {key: np.array(value) for key, value in settings[found["chosen"]].items()}
+    return Learned(network, {"search": found}, chosen if when == "first" else {})
+
+
+def draw(round: Round, number: int) -> dict[str, Any]:
+    """The settings of a trial, from a sampler of its own: what one draws depends on no other."""
+    import optuna
+
+    seed = round.generator(Purpose.SEARCH).integers(2**32, size=number + 1)[number]
+    sampler = optuna.samplers.RandomSampler(seed=int(seed))
+    trial = optuna.create_study(sampler=sampler).ask()
+    return {
+        "learning_rate": _rounded(trial.suggest_float("learning_rate", *RATES, log=True)),
+        "weight_decay": _rounded(trial.suggest_float("weight_decay", *DECAYS, log=True)),
+        "batch_size": trial.suggest_categorical("batch_size", BATCHES),
+        "optimizer": trial.suggest_categorical("optimizer", ("sgd", "adam")),
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS - 1}e}")
+
+
+def _best(round: Round, settings: list[dict[str, Any]]) -> tuple[Network, dict[str, Any]]:
+    """The network of the best trial, and what is told of all."""
+    import optuna
+
+    from stages.models.best import right_answers
+    from stages.models.fit import Diverged
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    halving = optuna.pruners.SuccessiveHalvingPruner()
+    study = optuna.create_study(direction="maximize", pruner=halving)
+    best, most, chosen, told = None, -1, -1, []
+    for number, one in enumerate(settings):
+        trial, right, ended = study.ask(), 0, "complete"
+        try:
+            network = _trained(round, one, trial if len(settings) > 1 else None)
+            right = right_answers(network, round)
+            study.tell(trial, right)
+        except optuna.TrialPruned:
+            right, ended = (
+                int(study.tell(trial, state=optuna.trial.TrialState.PRUNED).value),
+                "pruned",
+            )
+        except Diverged:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            ended = "diverged"
+        told.append(one | {"right": right, "ended": ended})
+        if ended == "complete" and right > most:
+            best, most, chosen = network, right, number
+    if best is None:
+        where = f"round {round.n} of seed {round.seed}"
+        raise UserError(f"learner searched: all {len(settings)} trials diverged in {where}")
+    return best, {"trials": told, "chosen": chosen}
+
+
+def _trained(round: Round, settings: dict[str, Any], trial: optuna.Trial | None) -> Network:
+    """A network trained by ``settings`` in place of the task's."""
+    from stages.models.fit import fit, fresh
+
+    tried = dataclasses.replace(round, task=round.task.model_copy(update=settings))
+    network = fresh(tried)
+    fit(network, tried, hooks=[_Halving(trial, round)] if trial else [])
+    return network
+
+
+@dataclasses.dataclass
+class _Halving:
+    """A hook that ends a trial which is not among the better ones so far."""
+
+    trial: optuna.Trial
+    round: Round
+
+    def after_step(self, network: Network) -> None:
+        """Nothing is looked at between epochs."""
+
+    def after_epoch(self, network: Network, epoch: int) -> None:
+        """Report, and raise if the pruner says so."""
+        import optuna
+
+        from stages.models.best import right_answers
+
+        self.trial.report(right_answers(network, self.round), epoch + 1)
+        if self.trial.should_prune():
+            raise optuna.TrialPruned
