@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 CLASSES = "classes"  # as many as there are classes
 
@@ -17,12 +18,17 @@ class Architecture:
         smallest: pixels a side that an image needs.
         largest: pixels a side that an image may have; None for any.
         width: numbers in an embedding, or :data:`CLASSES`; None where nobody says.
+        published: weights that others have trained: their name in torchvision -> its file, whose
+            name ends with the first digits of its SHA-256.
+        keys: how such a file calls what: the beginning of a name there -> that of ours.
     """
 
     build: str
     smallest: int = 1
     largest: int | None = None
     width: int | str | None = None
+    published: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def function(self) -> str:

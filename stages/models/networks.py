@@ -1,8 +1,8 @@
 """The networks: ``embed`` gives the representation before the classifier, ``classify`` the logits.
 
 Dropout is no layer with a state of its own: whoever wants it draws a mask from a generator of the
-study and passes it to ``classify``. A body with dropout of its own (``nin``) is given the generator
-instead; ``stages.models.batches`` serves both kinds.
+study and passes it to ``classify``. A body that draws (``nin``, ``shake_shake``) is given the
+generator instead; ``stages.models.batches`` serves both kinds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from stages import catalogue
 from stages.machine.errors import UserError
 from stages.models.dropout import Body
+from stages.models.shaking import Shaken
 
 if TYPE_CHECKING:
     from stages.study.settings import Model
@@ -60,9 +61,14 @@ class Network(nn.Module):
         """Whether units are dropped inside the body."""
         return isinstance(self.body, Body) and self.body.drops
 
+    @property
+    def draws_inside(self) -> bool:
+        """Whether anything is drawn inside the body in training: masks, or shares of branches."""
+        return self.drops_inside or isinstance(self.body, Shaken)
+
     def embed(self, images: Tensor, masks: np.random.Generator | None = None) -> Tensor:
-        """Embeddings, shape (B, D). ``masks``: of the dropout inside the body; None for none."""
-        return self.body(images, masks) if self.drops_inside else self.body(images)
+        """Embeddings, shape (B, D). ``masks``: of what is drawn inside the body; None for none."""
+        return self.body(images, masks) if self.draws_inside else self.body(images)
 
     def embed_with_blocks(
         self, images: Tensor, masks: np.random.Generator | None = None

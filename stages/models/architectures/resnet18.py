@@ -10,10 +10,14 @@ from stages.catalogue.kinds import Rate
 if TYPE_CHECKING:
     from stages.models.networks import Network
 
-STAGES = ("layer1", "layer2", "layer3", "layer4")  # of residual blocks
-
 ENTRIES = {
-    "resnet18": Architecture("stages.models.architectures.resnet18:build", smallest=8, width=512)
+    "resnet18": Architecture(
+        "stages.models.architectures.resnet18:build",
+        smallest=8,
+        width=512,
+        published={"IMAGENET1K_V1": "resnet18-f37072fd.pth"},
+        keys={"fc.": "classifier.", "": "body."},
+    )
 }
 
 
@@ -35,15 +39,8 @@ def build(
         stem: the first convolution: 7x7 with stride 2, or 3x3 with stride 1.
         max_pool: whether max-pooling follows it.
     """
-    from torch import nn
     from torchvision.models import resnet18
 
-    from stages.models.networks import Network
+    from stages.models.residual import adapted
 
-    net = resnet18(weights=None)
-    kernel, stride = (7, 2) if stem == "7x7" else (3, 1)
-    net.conv1 = nn.Conv2d(shape[0], 64, kernel, stride, padding=kernel // 2, bias=False)
-    if not max_pool:
-        net.maxpool = nn.Identity()
-    size, net.fc = net.fc.in_features, nn.Identity()
-    return Network(net, size, classes, dropout, blocks=STAGES)
+    return adapted(resnet18(weights=None), shape[0], classes, dropout, stem, max_pool)

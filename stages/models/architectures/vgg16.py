@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 LAST = 512  # maps
 SIDE = 7  # of the last maps of an image of 224x224
 
-ENTRIES = {"vgg16": Architecture("stages.models.architectures.vgg16:build", smallest=32)}
+ENTRIES = {
+    "vgg16": Architecture(
+        "stages.models.architectures.vgg16:build",
+        smallest=32,
+        published={"IMAGENET1K_V1": "vgg16_bn-6c64b313.pth"},
+        keys={
+            "features.": "body.",
+            "classifier.0.": "body.46.",
+            "classifier.3.": "body.49.",
+            "classifier.6.": "classifier.",
+        },
+    )
+}
 
 
 def build(
@@ -31,12 +43,12 @@ def build(
         units: of each of two layers over maps averaged to 7x7; 0 for no such layers.
     """
     from torch import nn
-    from torchvision.models import vgg16_bn
+    from torchvision.models.vgg import cfgs, make_layers
 
     from stages.models.dropout import Body, Dropout
     from stages.models.networks import Network
 
-    maps = vgg16_bn(weights=None).features
+    maps = make_layers(cfgs["D"], batch_norm=True)
     maps[0] = nn.Conv2d(shape[0], 64, 3, padding=1)
     pools = [str(at) for at, layer in enumerate(maps) if isinstance(layer, nn.MaxPool2d)]
     layers = [*maps, nn.AdaptiveAvgPool2d(SIDE if units else 1), nn.Flatten()]
