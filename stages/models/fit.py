@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from stages.machine.errors import UserError
 from stages.machine.progress import progress
 from stages.machine.randomness import Purpose
-from stages.models import Network, build, initialise
+from stages.models import Network, build, initialise, weights
 from stages.models.augmentation import Augmentation
 from stages.models.batches import Batches, batches_of, logits_in_training
 from stages.models.exact import cross_entropy as exact_cross_entropy
@@ -102,9 +102,14 @@ def entropy_against(logits: Tensor, targets: Tensor, exact: bool) -> Tensor:
 
 
 def fresh(round: Round) -> Network:
-    """A network with this seed's and round's initial weights, on the device."""
+    """A network with this seed's and round's initial weights, on the device.
+
+    Where the task names pre-trained ones, the classifier's alone are this seed's and round's.
+    """
     network = build(round.task.model, round.shape, round.classes)
     initialise(network, round.generator(Purpose.INITIALISATION))
+    if round.task.model.weights is not None:
+        weights.load(network, round.task.model)
     return round.compute.place(network, round.task.channels_last)
 
 

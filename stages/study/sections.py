@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stages import catalogue
@@ -14,6 +21,8 @@ from stages.machine.errors import UserError, nearest
 
 UNKNOWN = "extra_forbidden"  # pydantic's own name, and ours with the keys that are allowed
 BAD_VALUE, BAD_NAME = "setting", "name"
+SHA256 = r"^[0-9a-f]{64}$"
+PRETRAINED = ("weights", "sha256")  # keys of a model
 
 
 class Section(BaseModel):
@@ -117,6 +126,16 @@ class Model(Named):
 
     known = catalogue.ARCHITECTURES
     find = staticmethod(catalogue.find_architecture)
+
+    # Pre-trained ones: torchvision's name, or a file's path; and the file's SHA-256.
+    weights: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _said(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Without pre-trained weights nothing is said about them."""
+        given = handler(self).items()
+        return {key: value for key, value in given if key not in PRETRAINED or value is not None}
 
 
 def _unknown(given: dict[Any, Any], allowed: list[str]) -> list[InitErrorDetails]:
