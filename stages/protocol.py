@@ -79,7 +79,7 @@ def check(study: settings.Settings, root: Path, task: str) -> None:
 def check_data(study: settings.Settings, task: str, prepared: Prepared) -> None:
     """Raise unless the prepared images have the size and the number that the task needs."""
     shape = tuple(prepared.manifest["shape"])
-    facts = Facts(prepared.rows, shape, prepared.classes)
+    facts = Facts(prepared.rows, shape, prepared.classes, prepared.features)
     if found := list(faults(task, study.task[task], study.budget_rounds, facts)):
         raise UserError(*(line for line, _ in found))
 

@@ -167,6 +167,17 @@ def _task(name: str, task: Task, settings: Settings, faults: Faults) -> None:
         add(f"task.{name}.dataset.root is {shown(task.dataset.root)}: {problem}", "dataset")
     if found := _weights(task.model):
         add(f"task.{name}.model.{found}", "model")
+    for key, inner in task.dataset.inside.items():
+        if isinstance(inner, Model) and (found := _weights(inner)):
+            add(f"task.{name}.dataset.{key}.{found}", "dataset")
+    if found := task.dataset.entry.faults(task.dataset.settings, task.dataset.root):
+        add(f"task.{name}.dataset{found}", "dataset")
+    if settings.reproducible == "portable" and not data.known(task.dataset).portable:
+        add(
+            f"task.{name}.dataset.exact is False, which needs 'reproducible: machine' or 'off', "
+            f"not 'portable'",
+            "dataset",
+        )
     if faults.spoilt(("rounds",)):
         return
     for line, keys in data.faults(name, task, settings.budget_rounds, data.known(task.dataset)):

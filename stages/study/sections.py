@@ -17,6 +17,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stages import catalogue
 from stages.catalogue import parts
+from stages.catalogue.kinds import DATA_SET, MODEL, Kind
 from stages.machine.errors import UserError, nearest
 
 UNKNOWN = "extra_forbidden"  # pydantic's own name, and ours with the keys that are allowed
@@ -70,6 +71,16 @@ class Named(Section):
             raise ValidationError.from_exception_data(cls.__name__, faults)
         return made
 
+    @property
+    def inside(self) -> dict[str, Named]:
+        """The sections among its settings, by key."""
+        kinds, settings = parts.section(self.entry.function).kinds, self.settings
+        return {
+            key: kind(settings[key])
+            for key in kinds
+            if (kind := _kind_of(kinds[key])) is not None and settings[key] is not None
+        }
+
     @classmethod
     def _settings(
         cls, own: dict[str, Any], given: dict[str, Any]
@@ -90,7 +101,9 @@ class Named(Section):
         faults = _unknown(given, [*cls.model_fields, *section.kinds])
         given = {key: value for key, value in given.items() if key in section.kinds}
         try:
-            return dict(section.model.model_validate(given)), faults
+            values = dict(section.model.model_validate(given))
+            faults += _completed_inside(section, values)
+            return values, faults
         except ValidationError as error:
             wrong = dict.fromkeys(str(one["loc"][0]) for one in error.errors(include_url=False))
         for key in wrong:
@@ -138,6 +151,27 @@ class Model(Named):
         return {key: value for key, value in given if key not in PRETRAINED or value is not None}
 
 
+def _kind_of(kind: Kind) -> Callable[[Any], Named] | None:
+    """What makes a section of a setting; None for a setting that is none."""
+    if DATA_SET in kind.markers:
+        return Dataset.model_validate
+    return Model.model_validate if MODEL in kind.markers else None
+
+
+def _completed_inside(section: parts.Section, values: dict[str, Any]) -> list[InitErrorDetails]:
+    """Complete the sections among ``values``, in place; gives what is wrong with them."""
+    faults = []
+    for key, kind in section.kinds.items():
+        made = _kind_of(kind)
+        if made is None or values[key] is None:
+            continue
+        try:
+            values[key] = made(values[key]).model_dump(mode="json")
+        except ValidationError as error:
+            faults += [_as_detail(one, key) for one in error.errors(include_url=False)]
+    return faults
+
+
 def _unknown(given: dict[Any, Any], allowed: list[str]) -> list[InitErrorDetails]:
     keys = sorted(set(allowed))
     return [
@@ -156,7 +190,11 @@ def _detail(kind: str, place: tuple[str, ...], value: Any, said: str) -> InitErr
     return InitErrorDetails(type=told, loc=place, input=value)
 
 
-def _as_detail(fault: Any) -> InitErrorDetails:
+def _as_detail(fault: Any, *around: str) -> InitErrorDetails:
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind in (UNKNOWN, BAD_VALUE, BAD_NAME) and ("said" in context or "allowed" in context):
+        text = "{said}" if "said" in context else "unknown key"
+        kind, context = PydanticCustomError(kind, text, context), {}
     return InitErrorDetails(
-        type=fault["type"], loc=fault["loc"], input=fault["input"], ctx=fault.get("ctx", {})
+        type=kind, loc=(*around, *fault["loc"]), input=fault["input"], ctx=context
     )

@@ -23,6 +23,7 @@ BLOCKS = {  # of images of 3x32x32: maps, side
     "wrn28_2": [(32, 32), (64, 16), (128, 8)],
     "shake_shake": [(32, 32), (64, 16), (128, 8)],
 }
+HEADS = ("linear", "mlp")  # which have no maps
 SHAPE = (3, 32, 32)
 
 
@@ -77,10 +78,11 @@ def test_counting_maps_leaves_a_network_as_it_was():
     assert len(maps) == 4  # nobody listens any more
 
 
-def test_an_architecture_without_blocks_says_so():
+@pytest.mark.parametrize("name", HEADS)
+def test_an_architecture_without_blocks_says_so(name):
     with pytest.raises(UserError, match="this model names no blocks"):
-        Network(torch.nn.Flatten(), 4, 2, 0.0).embed_with_blocks(torch.rand(1, 1, 2, 2))
+        network_of(name).embed_with_blocks(torch.rand(1, *SHAPE))
 
 
 def test_a_table_of_ours_forgets_no_architecture():
-    assert set(BLOCKS) == set(catalogue.ARCHITECTURES)
+    assert {*BLOCKS, *HEADS} == set(catalogue.ARCHITECTURES)

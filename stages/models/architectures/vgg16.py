@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stages.catalogue.architecture import Architecture
 from stages.catalogue.kinds import Rate, Whole
@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 LAST = 512  # maps
 SIDE = 7  # of the last maps of an image of 224x224
 
+
+def width(settings: dict[str, Any]) -> int:
+    """Numbers in an embedding."""
+    return settings["units"] or LAST
+
+
 ENTRIES = {
     "vgg16": Architecture(
         "stages.models.architectures.vgg16:build",
         smallest=32,
+        width=width,
         published={"IMAGENET1K_V1": "vgg16_bn-6c64b313.pth"},
         keys={
             "features.": "body.",
