@@ -58,7 +58,8 @@ def test_each_block_is_the_network_cut_there():
 
 
 def test_gradients_flow_through_blocks_and_embedding():
-    network, images = network_of("small_cnn"), torch.rand(2, *SHAPE)
+    network = network_of("small_cnn").double()
+    images = torch.rand(2, *SHAPE, dtype=torch.float64)
     embeddings, maps = network.embed_with_blocks(images)
     first = network.body[0].weight
     parts = [torch.autograd.grad(each.sum(), first, retain_graph=True)[0] for each in maps]
