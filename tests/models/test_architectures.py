@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from pools import pool_of
+from study import REPO
 from torch import nn
 from torchvision import models
 
@@ -311,3 +313,30 @@ def test_the_number_of_threads_changes_no_byte_of_a_step(name):
 def test_vggs_maps_of_seven_a_side_have_no_exact_version():
     with pytest.raises(UserError, match=r"body.44 \(AdaptiveAvgPool2d.* has no exact version"):
         exact.make_exact(network_of("vgg16", units=8).double())
+
+
+# docs
+
+TABLE = re.findall(
+    r"^\| `(\w+)` \| [^|]*\| ([\d,]+) \| ([^|]*) \| ([^|]*) \| (\d+)(?: pixels)?(?:, to "
+    r"(\d+))? \|$",
+    (REPO / "docs/settings.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+
+
+def test_the_table_of_models_has_them_all():
+    assert {row[0] for row in TABLE} == set(catalogue.ARCHITECTURES)
+
+
+@pytest.mark.parametrize(("name", "count", "width", "blocks", "least", "most"), TABLE)
+def test_the_table_of_models_is_right(name, count, width, blocks, least, most):
+    entry = catalogue.ARCHITECTURES[name]
+    with torch.device("meta"):
+        network = build(Model(name=name), CIFAR, 10)
+    assert f"{size(network):,}" == count
+    assert (entry.smallest, entry.largest) == (int(least), int(most) if most else None)
+    if width.split(",")[0].isdigit():
+        assert network.embedding_size == int(width.split(",")[0])
+    channels = build(Model(name=name), CIFAR, 10).block_channels(CIFAR) if blocks != "none" else []
+    assert ", ".join(map(str, channels)) == blocks.replace("none", "")
