@@ -24,8 +24,11 @@ from stages.study.layout import Layout
 AGAIN = "run dvc repro, or the stage protocol"
 
 
-def protocol(study: settings.Settings, root: Path, task: str) -> None:
+def protocol(study: settings.Settings, root: Path, task: str) -> list[str]:
     """Write the data's identity, how far results repeat, and the task's settings, defaults too.
+
+    Returns:
+        What was found out about pre-trained weights, a line each.
 
     Raises:
         UserError: the task is not in the settings, its data are missing or not what it needs, or
@@ -35,7 +38,9 @@ def protocol(study: settings.Settings, root: Path, task: str) -> None:
     hardware.check(study.device, study.threads)
     prepared = Prepared(Layout(root).data(task))
     check_data(study, task, prepared)
+    said = check_weights(study.task[task].model, prepared)
     write_json(Layout(root).protocol(task), content(study, task, prepared))
+    return said
 
 
 def content(study: settings.Settings, task: str, prepared: Prepared) -> dict[str, Any]:
@@ -47,7 +52,14 @@ def content(study: settings.Settings, task: str, prepared: Prepared) -> dict[str
     # The data's digest says all about them; where their files lie is nobody else's business.
     about = study.task[task].model_dump(mode="json", exclude={"dataset"})
     code = {"model": task_code.of_model(study.task[task].model)}
-    return {"data": prepared.identity} | shared | about | {"code": code}
+    return {"data": prepared.identity} | shared | about | _published(study, task) | {"code": code}
+
+
+def _published(study: settings.Settings, task: str) -> dict[str, str]:
+    """The file behind weights that torchvision names: it has its digest in its name."""
+    model = study.task[task].model
+    file = model.entry.published.get(model.weights)
+    return {} if file is None else {"weights": file}
 
 
 def check(study: settings.Settings, root: Path, task: str) -> None:
@@ -67,9 +79,21 @@ def check(study: settings.Settings, root: Path, task: str) -> None:
 def check_data(study: settings.Settings, task: str, prepared: Prepared) -> None:
     """Raise unless the prepared images have the size and the number that the task needs."""
     shape = tuple(prepared.manifest["shape"])
-    facts = Facts(prepared.rows, shape, prepared.classes)
+    facts = Facts(prepared.rows, shape, prepared.classes, prepared.features)
     if found := list(faults(task, study.task[task], study.budget_rounds, facts)):
         raise UserError(*(line for line, _ in found))
+
+
+def check_weights(model: settings.Model, prepared: Prepared) -> list[str]:
+    """Raise unless pre-trained weights are there and fit; says what of them is taken, a line."""
+    if model.weights is None:
+        return []
+    from stages.models import build, weights
+
+    network = build(model, tuple(prepared.manifest["shape"]), prepared.classes)
+    left_out = weights.load(network, model)
+    of_file = f"; {', '.join(left_out)} of the file left out" if left_out else ""
+    return [f"weights {model.weights}: taken for the body; the classifier is drawn{of_file}"]
 
 
 @command_line
@@ -79,7 +103,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--root", type=Path, default=Path("."))
     options = parser.parse_args(arguments)
-    protocol(settings.load(options.root / "params.yaml"), options.root, options.task)
+    for line in protocol(settings.load(options.root / "params.yaml"), options.root, options.task):
+        print(line)
 
 
 if __name__ == "__main__":

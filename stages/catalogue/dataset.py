@@ -15,11 +15,15 @@ class Facts:
         rows: number of training images.
         shape: of an image, (C, H, W).
         classes: number of classes.
+        features: whether its images are features of a network, which have no pixels.
+        portable: whether any processor makes the same arrays of the same files.
     """
 
     rows: int | None = None
     shape: tuple[int, int, int] | None = None
     classes: int | None = None
+    features: bool = False
+    portable: bool = True
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,14 @@ class DataSet:
         load: import path of a function ``(root, *, settings) -> Images``; root is a Path or None.
         facts: what is known without its files, or a function of its settings that says so.
         root: what ``dataset.root`` has to name; empty where it can be left out.
+        faults: a function of its settings and ``dataset.root`` that says, without the files, what
+            is wrong with them: what follows the section's name in a message, or None.
     """
 
     load: str
     facts: Facts | Callable[[dict[str, Any]], Facts] = Facts()
     root: str = ""
+    faults: Callable[[dict[str, Any], str | None], str | None] = lambda *_: None
 
     @property
     def function(self) -> str:

@@ -33,10 +33,14 @@ class Marker:
 
 DRAWN = Marker()  # so many are drawn to choose a query from: 0 (all), or the query's size or more
 NAMES = Marker()  # names of other strategies
+DATA_SET = Marker()  # a section like task.<task>.dataset
+MODEL = Marker()  # a section like task.<task>.model
 
 Whole = Annotated[int, Field(ge=0, le=WHOLE)]
 Count = Annotated[int, Field(ge=1, le=WHOLE)]
 Drawn = Annotated[int, Field(ge=0, le=WHOLE), DRAWN]
+DataSection = Annotated[dict[str, Any], DATA_SET]
+ModelSection = Annotated[dict[str, Any], MODEL]
 Names = Annotated[list[str], NAMES]
 Amount = Annotated[float, Field(ge=0, le=REAL)]
 Positive = Annotated[float, Field(gt=0, le=REAL)]
@@ -58,7 +62,7 @@ class Kind:
     """What an annotation allows.
 
     Attributes:
-        base: int, float, bool, str, list or tuple.
+        base: int, float, bool, str, list, tuple or dict.
         least, above: the smallest number, or what it must exceed; None for none.
         most, below: the largest number, or what it must stay under.
         multiple: of what it must be a multiple.
@@ -95,7 +99,7 @@ class Kind:
         elif self.base in (int, float):
             words = self.noun() + ("," if such else "")
         else:
-            words = f"a {self.base.__name__}"
+            words = f"a {'section' if self.base is dict else self.base.__name__}"
         return f"allowed: {words} {such}".rstrip()
 
     def noun(self) -> str:
@@ -154,7 +158,7 @@ def kind_of(annotation: Any) -> Kind:
     base = get_origin(annotation) or annotation
     if base is tuple:
         return Kind(tuple, items=tuple(kind_of(item) for item in get_args(annotation)))
-    if base not in (int, float, bool, str, list):
+    if base not in (int, float, bool, str, list, dict):
         raise TypeError(f"{annotation!r} is no kind of setting")
     return Kind(base)
 

@@ -52,7 +52,8 @@ def read_manifest(path: Path) -> Data:
         found += [total, tuple(counts)]
     train, train_per_class, test, test_per_class = found
     identity = f"{name} sha256:{digest}"
-    return Data(path, identity, train, test, train_per_class, test_per_class)
+    pictures = manifest.get("kind") != "features"
+    return Data(path, identity, train, test, train_per_class, test_per_class, pictures)
 
 
 def check_protocol(path: Path, task: str, plan: Plan, data: Data | None) -> list[str]:

@@ -40,6 +40,7 @@ class Data:
     """What a task's manifest says; counts by class are in the order of the labels.
 
     Without a manifest, what ``path`` says of the data set's identity and rows, and test is 0.
+    ``pictures``: whether they can be shown; features of a network cannot.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Data:
     test: int = 0
     train_per_class: tuple[int, ...] = ()
     test_per_class: tuple[int, ...] = ()
+    pictures: bool = True
 
     @property
     def classes(self) -> int:
@@ -280,8 +282,9 @@ def _selection(record: dict[str, Any], place: Place) -> Iterator[str]:
             yield "lacks the key 'first_selected'"
     if record["selected"] == 0 and "selection" in record:
         yield "selection is there, but selected is 0"
-    if images is not None and len(images) != min(SHOWN, record["selected"]):
-        wanted = min(SHOWN, record["selected"])
+    pictures = place.data is None or place.data.pictures
+    wanted = min(SHOWN, record["selected"]) if pictures else 0
+    if images is not None and len(images) != wanted:
         yield f"first_selected has {len(images)} images, but selected asks for {wanted}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class Images:
     license: str
     notes: tuple[str, ...] = ()
 
+    kind: ClassVar[type] = np.uint8  # of the numbers in an image
+
     def faults(self) -> list[str]:
         """What is not as it is said above, a line each; [] for a data set that is whole."""
         found = []
@@ -55,8 +57,9 @@ class Images:
 
     def _faults_of(self, part: str) -> Iterator[str]:
         images, labels = (getattr(self, f"{part}_{what}") for what in ("images", "labels"))
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
-            yield f"{part}_images is {_described(images)}; allowed: uint8 of shape (N, C, H, W)"
+        if not isinstance(images, np.ndarray) or images.dtype != self.kind or images.ndim != 4:
+            kind = np.dtype(self.kind)
+            yield f"{part}_images is {_described(images)}; allowed: {kind} of shape (N, C, H, W)"
         elif not isinstance(labels, np.ndarray) or labels.dtype != np.int64 or labels.ndim != 1:
             yield f"{part}_labels is {_described(labels)}; allowed: int64 of shape (N,)"
         elif len(images) != len(labels) or not images.size:
@@ -81,7 +84,7 @@ class Images:
 
     def manifest(self) -> dict[str, Any]:
         """What manifest.json says; ``mean`` and ``std`` are of the training images, in [0, 1]."""
-        mean, std = channel_statistics(self.train_images)
+        mean, std = self.statistics()
         return {
             "format": 1,
             "name": self.name,
@@ -97,6 +100,10 @@ class Images:
             "mean": mean,
             "std": std,
         }
+
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """``mean`` and ``std`` of the manifest: what batches of images are normalised by."""
+        return channel_statistics(self.train_images)
 
 
 def _described(value: object) -> str:

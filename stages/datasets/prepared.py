@@ -14,6 +14,7 @@ import numpy as np
 from stages.datasets.listing import cannot
 from stages.machine.errors import UserError
 
+FEATURES = "features"  # what manifest.json calls data that are no pictures
 AGAIN = "run the stage prepare (dvc repro prepare)"
 
 
@@ -52,13 +53,18 @@ class Prepared:
         rows, what = part.split("_")
         expected = (self.manifest.get(rows, len(array) if array.ndim else 0),)
         expected += tuple(self.manifest["shape"]) if what == "images" else ()
-        kind = np.uint8 if what == "images" else np.int64
+        kind = np.int64 if what == "labels" else np.float32 if self.features else np.uint8
         if array.shape != expected or array.dtype != kind:
             raise UserError(
                 f"{path}: {array.dtype} of shape {array.shape}, manifest.json has "
                 f"{np.dtype(kind)} of shape {expected}; {AGAIN}"
             )
         return array
+
+    @property
+    def features(self) -> bool:
+        """Whether its images are features of a network, float32, shape (N, D, 1, 1)."""
+        return self.manifest.get("kind") == FEATURES
 
     @property
     def identity(self) -> str:

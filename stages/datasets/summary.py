@@ -64,9 +64,12 @@ def summary(task: str, images: Images) -> list[str]:
     """Classes, counts and shape of any data set, then what its reader noted."""
     channels, height, width = images.train_images.shape[1:]
     kind = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
+    what = f"{height}x{width} {kind}"
+    if images.train_images.dtype != np.uint8:
+        what = f"{channels} features each"
     lines = [
         f"{task}: {len(images.train_images)} training and {len(images.test_images)} test images, "
-        f"{height}x{width} {kind}, {len(images.classes)} classes"
+        f"{what}, {len(images.classes)} classes"
     ]
     for part in ("train", "test"):
         counts = np.bincount(getattr(images, f"{part}_labels"), minlength=len(images.classes))

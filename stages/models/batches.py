@@ -50,7 +50,7 @@ class Batches:
     the next round of this process; else it stays memory-mapped and batches travel.
 
     Args:
-        images: uint8, shape (N, C, H, W).
+        images: uint8, shape (N, C, H, W); or features of a network, float32, (N, D, 1, 1).
         mean, std: of each channel, of images in [0, 1].
     """
 
@@ -59,6 +59,7 @@ class Batches:
     ) -> None:
         self.compute = compute
         self.images = torch.from_numpy(images)
+        self.scale = 255 if self.pictures else 1  # features are as they are
         if compute.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(compute.device)
             held = _held(images)
@@ -71,13 +72,18 @@ class Batches:
         self.std = torch.tensor([value or 1.0 for value in std], **kind).view(shape)
 
     def raw(self, rows: np.ndarray) -> Tensor:
-        """uint8 images of these rows (int64, shape (B,)), shape (B, C, H, W), on the device."""
+        """Images of these rows (int64, shape (B,)) as they are, (B, C, H, W), on the device."""
         index = torch.from_numpy(np.ascontiguousarray(rows, np.int64))
         return self.images[index.to(self.images.device)].to(self.compute.device)
 
     def normalise(self, raw: Tensor) -> Tensor:
-        """``(x / 255 - mean) / std`` in the precision of the study."""
-        return raw.to(self.compute.dtype).div_(255).sub_(self.mean).div_(self.std)
+        """``(x / 255 - mean) / std`` in the precision of the study; features are not divided."""
+        return raw.to(self.compute.dtype, copy=True).div_(self.scale).sub_(self.mean).div_(self.std)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether these are pictures: features of a network have no pixels."""
+        return self.images.dtype == torch.uint8
 
     def __len__(self) -> int:
         return len(self.images)

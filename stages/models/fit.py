@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from stages.machine.errors import UserError
 from stages.machine.progress import note, progress
 from stages.machine.randomness import Purpose
-from stages.models import Network, build, initialise
+from stages.models import Network, build, initialise, weights
 from stages.models.augmentation import Augmentation
 from stages.models.averaging import EMA, MeanOfSteps, renew_statistics, take_over
 from stages.models.batches import batches_of, logits_in_training
@@ -89,9 +89,14 @@ def cross_entropy(batch: Batch, network: Network) -> Tensor:
 
 
 def fresh(round: Round) -> Network:
-    """A network with this seed's and round's initial weights, on the device."""
+    """A network with this seed's and round's initial weights, on the device.
+
+    Where the task names pre-trained ones, the classifier's alone are this seed's and round's.
+    """
     network = build(round.task.model, round.shape, round.classes)
     initialise(network, round.generator(Purpose.INITIALISATION))
+    if round.task.model.weights is not None:
+        weights.load(network, round.task.model)
     network = round.compute.place(network, round.task.channels_last)
     if round.task.compile:  # but for dropout, whose masks come from a generator of NumPy's
         for layer in network.body if network.drops_inside else [network.body]:

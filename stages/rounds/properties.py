@@ -28,12 +28,13 @@ def properties(pool: Pool, positions: np.ndarray) -> dict[str, float]:
     Returns:
         diversity: mean Euclidean distance between the embeddings of two selected images;
         uncertainty: mean of 1 - max_c p_c; inconsistency: mean total variation
-        (1/2) sum_c |p_c - p'_c| between an image and one augmented version of it.
+        (1/2) sum_c |p_c - p'_c| between an image and one augmented version of it; 0 for
+        features of a network, which nothing augments.
     """
     rows = pool.candidates[positions]
     embeddings = embed(pool.network, pool.batches, rows)
     plain = softmax(classify(pool.network, embeddings, pool.batches.compute))
-    changed = softmax(_augmented_logits(pool, rows))
+    changed = softmax(_augmented_logits(pool, rows)) if pool.batches.pictures else plain
     return {
         "diversity": round(mean_distance(embeddings), 6),
         "uncertainty": round(float((1 - plain.max(1)).mean()), 6),
@@ -74,9 +75,14 @@ def _augmented_logits(pool: Pool, rows: np.ndarray) -> np.ndarray:
 
 
 def thumbnails(pool: Pool, positions: np.ndarray) -> list[str]:
-    """The first few selected images as PNG in base64, at most 64 pixels a side."""
+    """The first few selected images as PNG in base64, at most 64 pixels a side.
+
+    None of features of a network: they have no pixels.
+    """
     from PIL import Image
 
+    if not pool.batches.pictures:
+        return []
     pictures = []
     for pixels in pool.batches.raw(pool.candidates[positions[:SHOWN]]).cpu().numpy():
         grey = len(pixels) == 1

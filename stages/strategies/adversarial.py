@@ -158,8 +158,8 @@ def _attack(
 
 
 def _pixels(images: Tensor, pool: Pool) -> Tensor:
-    """Normalised images in units of pixels (0 to 255): they can be augmented like all others."""
-    return (images * pool.batches.std + pool.batches.mean) * 255
+    """Normalised images as the data are (pixels: 0 to 255): they can be augmented like others."""
+    return (images * pool.batches.std + pool.batches.mean) * pool.batches.scale
 
 
 def scores_of(lengths: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from stages import catalogue
 from stages.machine.errors import UserError, nearest, shown
 from stages.study import data, training
 from stages.study.faults import Faults
-from stages.study.schema import ROUND, Round, Settings, Task
+from stages.study.schema import ROUND, Model, Round, Settings, Task
 
 RESERVED = re.compile(r"seed-.*|full|data")
 NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -162,10 +162,40 @@ def _task(name: str, task: Task, settings: Settings, faults: Faults) -> None:
         add(f"task.{name}.dataset.root must name {wanted}", "dataset")
     if task.dataset.root is not None and (problem := _bad_path(task.dataset.root)):
         add(f"task.{name}.dataset.root is {shown(task.dataset.root)}: {problem}", "dataset")
+    if found := _weights(task.model):
+        add(f"task.{name}.model.{found}", "model")
+    for key, inner in task.dataset.inside.items():
+        if isinstance(inner, Model) and (found := _weights(inner)):
+            add(f"task.{name}.dataset.{key}.{found}", "dataset")
+    if found := task.dataset.entry.faults(task.dataset.settings, task.dataset.root):
+        add(f"task.{name}.dataset{found}", "dataset")
+    if settings.reproducible == "portable" and not data.known(task.dataset).portable:
+        add(
+            f"task.{name}.dataset.exact is False, which needs 'reproducible: machine' or 'off', "
+            f"not 'portable'",
+            "dataset",
+        )
     if faults.spoilt(("rounds",)):
         return
     for line, keys in data.faults(name, task, settings.budget_rounds, data.known(task.dataset)):
         add(line, *keys)
+
+
+def _weights(model: Model) -> str | None:
+    """What is wrong with the pre-trained weights that a model names; None if nothing is."""
+    if model.weights is None:
+        return None if model.sha256 is None else "sha256 stands there without weights"
+    if model.weights in model.entry.published:
+        return None
+    if problem := _bad_path(model.weights):
+        return f"weights is {shown(model.weights)}: {problem}"
+    if model.sha256 is None:
+        names = ", ".join(model.entry.published) or "none"
+        return (
+            f"weights is {shown(model.weights)}; allowed: weights of {model.name} by torchvision's "
+            f"name ({names}), or a file's path, and its SHA-256 as sha256"
+        )
+    return None
 
 
 def _bad_path(root: str) -> str | None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages.catalogue import CLASSES, Facts, augmentation
+from stages.catalogue import Facts, augmentation
 from stages.study.schema import Dataset, Task
 
 
 def width(task: Task) -> int | None:
     """Numbers in an embedding; None where that depends on data that are not known yet."""
-    wide = task.model.entry.width
-    return known(task.dataset).classes if wide == CLASSES else wide
+    facts = known(task.dataset)
+    return task.model.entry.wide(task.model.settings, facts.shape, facts.classes)
 
 
 def known(dataset: Dataset) -> Facts:
@@ -28,6 +28,12 @@ def faults(name: str, task: Task, selections: int, facts: Facts) -> Iterator[tup
     Args:
         selections: how many times a run selects ``query_size`` rows.
     """
+    if facts.features and task.augmentation != "none":
+        yield (
+            f"task.{name}.augmentation is {task.augmentation!r}, but the data are features of a "
+            f"network, which have no pixels; allowed: none",
+            ["augmentation", "dataset"],
+        )
     if facts.shape is not None:
         yield from _of_shape(name, task, facts.shape[1:])
     if facts.rows is not None:

@@ -11,16 +11,20 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stages import catalogue
 from stages.catalogue import augmentation, parts
+from stages.catalogue.kinds import DATA_SET, MODEL, Kind
 from stages.machine.errors import UserError, nearest
 
 UNKNOWN = "extra_forbidden"  # pydantic's own name, and ours with the keys that are allowed
 BAD_VALUE, BAD_NAME = "setting", "name"
+SHA256 = r"^[0-9a-f]{64}$"
+PRETRAINED = ("weights", "sha256")  # keys of a model
 
 
 class Section(BaseModel):
@@ -68,6 +72,16 @@ class Named(Section):
             raise ValidationError.from_exception_data(cls.__name__, faults)
         return made
 
+    @property
+    def inside(self) -> dict[str, Named]:
+        """The sections among its settings, by key."""
+        kinds, settings = parts.section(self.entry.function).kinds, self.settings
+        return {
+            key: kind(settings[key])
+            for key in kinds
+            if (kind := _kind_of(kinds[key])) is not None and settings[key] is not None
+        }
+
     @classmethod
     def _settings(
         cls, own: dict[str, Any], given: dict[str, Any]
@@ -88,7 +102,9 @@ class Named(Section):
         faults = _unknown(given, [*cls.model_fields, *section.kinds])
         given = {key: value for key, value in given.items() if key in section.kinds}
         try:
-            return dict(section.model.model_validate(given)), faults
+            values = dict(section.model.model_validate(given))
+            faults += _completed_inside(section, values)
+            return values, faults
         except ValidationError as error:
             wrong = dict.fromkeys(str(one["loc"][0]) for one in error.errors(include_url=False))
         for key in wrong:
@@ -125,6 +141,37 @@ class Model(Named):
     known = catalogue.ARCHITECTURES
     find = staticmethod(catalogue.find_architecture)
 
+    # Pre-trained ones: torchvision's name, or a file's path; and the file's SHA-256.
+    weights: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _said(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Without pre-trained weights nothing is said about them."""
+        given = handler(self).items()
+        return {key: value for key, value in given if key not in PRETRAINED or value is not None}
+
+
+def _kind_of(kind: Kind) -> Callable[[Any], Named] | None:
+    """What makes a section of a setting; None for a setting that is none."""
+    if DATA_SET in kind.markers:
+        return Dataset.model_validate
+    return Model.model_validate if MODEL in kind.markers else None
+
+
+def _completed_inside(section: parts.Section, values: dict[str, Any]) -> list[InitErrorDetails]:
+    """Complete the sections among ``values``, in place; gives what is wrong with them."""
+    faults = []
+    for key, kind in section.kinds.items():
+        made = _kind_of(kind)
+        if made is None or values[key] is None:
+            continue
+        try:
+            values[key] = made(values[key]).model_dump(mode="json")
+        except ValidationError as error:
+            faults += [_as_detail(one, key) for one in error.errors(include_url=False)]
+    return faults
+
 
 def _augmentation(given: Any) -> Any:
     """A task's augmentation, complete."""
@@ -156,7 +203,11 @@ def _detail(kind: str, place: tuple[str, ...], value: Any, said: str) -> InitErr
     return InitErrorDetails(type=told, loc=place, input=value)
 
 
-def _as_detail(fault: Any) -> InitErrorDetails:
+def _as_detail(fault: Any, *around: str) -> InitErrorDetails:
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind in (UNKNOWN, BAD_VALUE, BAD_NAME) and ("said" in context or "allowed" in context):
+        text = "{said}" if "said" in context else "unknown key"
+        kind, context = PydanticCustomError(kind, text, context), {}
     return InitErrorDetails(
-        type=fault["type"], loc=fault["loc"], input=fault["input"], ctx=fault.get("ctx", {})
+        type=kind, loc=(*around, *fault["loc"]), input=fault["input"], ctx=context
     )

@@ -33,7 +33,8 @@ def of_data(dataset: Dataset) -> dict[str, str]:
     Raises:
         UserError: code that is not there or is no Python.
     """
-    return _reached(dataset, "stages.prepare")
+    inside = [one.entry.function.partition(":")[0] for one in dataset.inside.values()]
+    return _reached(dataset, "stages.prepare", *inside)
 
 
 def recipes(study: Settings, task: str) -> dict[str, dict[str, Any]]:

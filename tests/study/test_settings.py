@@ -17,7 +17,7 @@ from study import DROP, REPO, edit, rounds, tree, write_params
 from stages import full, prepare, split, start
 from stages import protocol as protocol_stage
 from stages import round as round_stage
-from stages.catalogue import ARCHITECTURES, CLASSES, DATA_SETS, Facts
+from stages.catalogue import ARCHITECTURES, DATA_SETS, Facts
 from stages.datasets import sources
 from stages.machine.errors import UserError, nearest
 from stages.models import build
@@ -611,9 +611,9 @@ def test_what_is_known_of_published_data_is_true(name, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_the_widths_of_embeddings_are_those_of_the_networks(name):
-    side, width = ARCHITECTURES[name].smallest, ARCHITECTURES[name].width
-    network = build(settings.Model(name=name), (3, side, side), 7)
-    assert network.embedding_size == (7 if width == CLASSES else width)
+    side, model = ARCHITECTURES[name].smallest, settings.Model(name=name)
+    network = build(model, (3, side, side), 7)
+    assert network.embedding_size == model.entry.wide(model.settings, (3, side, side), 7)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from stages.models.networks import Network
 
 ENTRIES = {
-    "resnet18": Architecture("stages.models.architectures.resnet18:build", smallest=8, width=512)
+    "resnet18": Architecture(
+        "stages.models.architectures.resnet18:build",
+        smallest=8,
+        width=512,
+        published={"IMAGENET1K_V1": "resnet18-f37072fd.pth"},
+        keys={"fc.": "classifier.", "": "body."},
+    )
 }
 
 
@@ -25,21 +31,16 @@ def build(
 ) -> Network:
     """torchvision's ResNet-18; ImageNet's stem is 7x7 with max-pooling.
 
+    Blocks: the outputs of the four stages.
+
     Args:
         shape: of an image, (C, H, W).
         dropout: rate of the dropout before the classifier.
         stem: the first convolution: 7x7 with stride 2, or 3x3 with stride 1.
         max_pool: whether max-pooling follows it.
     """
-    from torch import nn
     from torchvision.models import resnet18
 
-    from stages.models.networks import Network
+    from stages.models.residual import adapted
 
-    net = resnet18(weights=None)
-    kernel, stride = (7, 2) if stem == "7x7" else (3, 1)
-    net.conv1 = nn.Conv2d(shape[0], 64, kernel, stride, padding=kernel // 2, bias=False)
-    if not max_pool:
-        net.maxpool = nn.Identity()
-    size, net.fc = net.fc.in_features, nn.Identity()
-    return Network(net, size, classes, dropout)
+    return adapted(resnet18(weights=None), shape[0], classes, dropout, stem, max_pool)

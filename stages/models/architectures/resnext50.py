@@ -1,0 +1,49 @@
+"""ResNeXt-50 (32x4d, Xie et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from stages.catalogue.architecture import Architecture
+from stages.catalogue.kinds import Rate
+
+if TYPE_CHECKING:
+    from stages.models.networks import Network
+
+ENTRIES = {
+    "resnext50": Architecture(
+        "stages.models.architectures.resnext50:build",
+        smallest=8,
+        width=2048,
+        published={
+            "IMAGENET1K_V1": "resnext50_32x4d-7cdf4587.pth",
+            "IMAGENET1K_V2": "resnext50_32x4d-1a0047aa.pth",
+        },
+        keys={"fc.": "classifier.", "": "body."},
+    )
+}
+
+
+def build(
+    shape: tuple[int, int, int],
+    classes: int,
+    *,
+    dropout: Rate = 0.0,
+    stem: Literal["7x7", "3x3"] = "3x3",
+    max_pool: bool = False,
+) -> Network:
+    """torchvision's ResNeXt-50 (32x4d); ImageNet's stem is 7x7 with max-pooling.
+
+    Blocks: the outputs of the four stages.
+
+    Args:
+        shape: of an image, (C, H, W).
+        dropout: rate of the dropout before the classifier.
+        stem: the first convolution: 7x7 with stride 2, or 3x3 with stride 1.
+        max_pool: whether max-pooling follows it.
+    """
+    from torchvision.models import resnext50_32x4d
+
+    from stages.models.residual import adapted
+
+    return adapted(resnext50_32x4d(weights=None), shape[0], classes, dropout, stem, max_pool)
