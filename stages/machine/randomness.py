@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     CANDIDATES = 40
     ADVICE = 41
     HYBRID_DISCRIMINATOR = 51
+    MIXING = 80
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:
