@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,9 +18,10 @@ from stages.machine.progress import progress
 from stages.machine.randomness import Purpose
 from stages.models import Network, build, initialise
 from stages.models.augmentation import Augmentation
-from stages.models.batches import Batches, batches_of, logits_in_training
+from stages.models.batches import batches_of, logits_in_training
 from stages.models.exact import cross_entropy as exact_cross_entropy
 from stages.models.optimizers import SGD, Adam, Steps
+from stages.models.views import Images, of_labeled, of_unlabeled
 
 if TYPE_CHECKING:
     from stages.rounds.context import Round
@@ -34,28 +35,6 @@ class Hook(Protocol):
 
     def after_epoch(self, network: nn.Module, epoch: int) -> None:
         """An epoch (from 0) has ended."""
-
-
-@dataclass
-class Images:
-    """Rows of a batch and their images; views are drawn when they are asked for.
-
-    Attributes:
-        rows: of the data set, int64, shape (B,).
-    """
-
-    rows: np.ndarray
-    _batches: Batches
-    _views: Mapping[str, tuple[Augmentation, np.random.Generator]]
-    _drawn: dict[str, Tensor] = field(default_factory=dict)
-
-    def view(self, name: str = "train") -> Tensor:
-        """Normalised images (B, C, H, W), augmented as the view ``name`` is; the same all batch."""
-        if name not in self._drawn:
-            augmentation, rng = self._views[name]
-            raw = augmentation(self._batches.raw(self.rows), rng)
-            self._drawn[name] = self._batches.normalise(raw)
-        return self._drawn[name]
 
 
 @dataclass
@@ -149,15 +128,15 @@ def fit(
     optimizer = optimizer or _optimizer(parameters, round)
     schedule = schedule or Steps(task.learning_rate, task.milestones, task.decay)
     precision = partial(torch.autocast, compute.device.type, torch.bfloat16, enabled=task.amp)
-    labeled_views = _views(round, views or {}, Purpose.AUGMENTATION, Purpose.VIEWS)
-    others = _endless(round, unlabeled_per_labeled, views or {})
+    labeled = of_labeled(round, views or {})
+    others = of_unlabeled(round, unlabeled_per_labeled, views or {})
     for module in modules:
         module.train()
     step = 0
     for epoch in progress(range(epochs or task.epochs), f"train on {len(known)}", "epoch"):
         for chosen in batches_of(order.permutation(len(known)), task.batch_size):
             batch = Batch(
-                Images(round.labeled[chosen], round.batches, labeled_views),
+                labeled(chosen, epoch),
                 known[torch.from_numpy(chosen).to(known.device)],
                 others(len(chosen)),
                 epoch,
@@ -185,36 +164,3 @@ def _optimizer(parameters: list[Tensor], round: Round) -> SGD | Adam:
     if task.optimizer == "adam":
         return Adam(parameters, task.weight_decay)
     return SGD(parameters, task.momentum, task.nesterov, task.weight_decay)
-
-
-def _views(
-    round: Round, views: Mapping[str, Augmentation], own: Purpose, further: Purpose
-) -> dict[str, tuple[Augmentation, np.random.Generator]]:
-    """Each augmentation with a stream of its own; "train" is the task's."""
-    plain = Augmentation(round.task.augmentation, round.task.padding)
-    streams = round.generator(further).spawn(len(views)) if views else []
-    found = {"train": (plain, round.generator(own))}
-    return found | {
-        name: (view, rng) for (name, view), rng in zip(views.items(), streams, strict=True)
-    }
-
-
-def _endless(
-    round: Round, per_labeled: int, views: Mapping[str, Augmentation]
-) -> Callable[[int], Images | None]:
-    """Unlabeled images for batches of any size: all of them once, in random order, then again."""
-    if not per_labeled or not len(round.unlabeled):
-        return lambda _: None
-    drawn = _views(round, views, Purpose.UNLABELED_AUGMENTATION, Purpose.UNLABELED_VIEWS)
-    rows = _again_and_again(round.unlabeled, round.generator(Purpose.UNLABELED_BATCHES))
-
-    def images(size: int) -> Images:
-        chosen = np.array([next(rows) for _ in range(size * per_labeled)], np.int64)
-        return Images(chosen, round.batches, drawn)
-
-    return images
-
-
-def _again_and_again(rows: np.ndarray, rng: np.random.Generator) -> Iterator[int]:
-    while True:
-        yield from rng.permutation(rows)

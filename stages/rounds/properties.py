@@ -11,7 +11,9 @@ import torch
 from stages.geometry.probabilities import softmax
 from stages.machine.randomness import Purpose
 from stages.models.augmentation import Augmentation
+from stages.models.augmentation.geometry import cropped
 from stages.models.batches import classify, embed, slices
+from stages.models.views import draws_of
 from stages.rounds.context import Pool
 
 SHOWN = 10
@@ -55,14 +57,18 @@ def mean_distance(points: np.ndarray) -> float:
 @torch.no_grad()
 def _augmented_logits(pool: Pool, rows: np.ndarray) -> np.ndarray:
     """Logits of an augmented version of each row: as in training, else small shifts."""
-    task = pool.round.task
+    task, parts = pool.round.task, []
     augment = Augmentation(task.augmentation, task.padding)
-    if task.augmentation == "none":
-        augment = Augmentation("crop", max(1, min(pool.batches.images.shape[2:]) // 16))
+    padding = max(1, min(pool.batches.images.shape[2:]) // 16)
     rng = pool.generator(Purpose.INSPECT)
-    parts = []
     for part in slices(len(rows), BLOCK):
-        raw = augment(pool.batches.raw(rows[part]), rng)
+        raw = pool.batches.raw(rows[part])
+        if task.augmentation == "none":
+            offsets = rng.integers(0, 2 * padding + 1, (2, len(raw)))
+            raw = cropped(raw, offsets.T, padding)
+            rng.random(len(raw))  # the format of the stream: whether to mirror
+        else:
+            raw = augment(raw, draws_of(pool.round, Purpose.INSPECT, rows[part]))
         parts.append(pool.network.embed(pool.batches.normalise(raw)).cpu())
     return classify(pool.network, torch.cat(parts).numpy(), pool.batches.compute)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages.catalogue import CLASSES, Facts
+from stages.catalogue import CLASSES, Facts, augmentation
 from stages.study.schema import Dataset, Task
 
 
@@ -37,12 +37,13 @@ def faults(name: str, task: Task, selections: int, facts: Facts) -> Iterator[tup
 def _of_shape(name: str, task: Task, sides: tuple[int, int]) -> Iterator[tuple[str, list[str]]]:
     if found := task.model.entry.misfit(*sides):
         yield f"task.{name}.model.name: model {task.model.name} {found}", ["model", "dataset"]
-    if task.augmentation != "none" and task.padding >= min(sides):
-        yield (
-            f"task.{name}.padding is {task.padding}, but images are {sides[0]}x{sides[1]} and a "
-            f"crop may be all padding; allowed: below {min(sides)}",
-            ["padding", "augmentation", "dataset"],
-        )
+    for operation, settings in augmentation.steps(task.augmentation, task.padding):
+        if operation == "crop" and settings["padding"] >= min(sides):
+            yield (
+                f"task.{name}.padding is {settings['padding']}, but images are "
+                f"{sides[0]}x{sides[1]} and a crop may be all padding; allowed: below {min(sides)}",
+                ["padding", "augmentation", "dataset"],
+            )
 
 
 def _of_rows(name: str, task: Task, selections: int, rows: int) -> Iterator[tuple[str, list[str]]]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from stages import catalogue
 from stages.catalogue.kinds import STEEP, Pixels, Rate
 from stages.machine.errors import UserError, nearest, shown
-from stages.study.sections import Dataset, Model, Section
+from stages.study.sections import Augmentation, Dataset, Model, Section
 
 ROWS = 10**9  # as many of the smallest images, 28x28, are 800 GB in one array
 EPOCHS = 10**6  # of one image each at a millisecond: a quarter of an hour, for each labeled row
@@ -54,7 +54,7 @@ class Task(Section):
     weight_decay: Annotated[float, Field(ge=0, le=STEEP)] = 0.0
     milestones: Annotated[tuple[Epoch, ...], Field(strict=False)] = ()
     decay: Annotated[float, Field(gt=0, le=1)] = 0.1
-    augmentation: Literal["none", "crop", "crop_flip"] = "none"
+    augmentation: Augmentation = "none"
     padding: Pixels = 4  # of the random crop, pixels
     amp: bool = False  # bfloat16 autocast; only with reproducible: off
     channels_last: bool = False  # only with reproducible: off

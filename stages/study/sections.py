@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stages import catalogue
-from stages.catalogue import parts
+from stages.catalogue import augmentation, parts
 from stages.machine.errors import UserError, nearest
 
 UNKNOWN = "extra_forbidden"  # pydantic's own name, and ours with the keys that are allowed
@@ -117,6 +124,18 @@ class Model(Named):
 
     known = catalogue.ARCHITECTURES
     find = staticmethod(catalogue.find_architecture)
+
+
+def _augmentation(given: Any) -> Any:
+    """A task's augmentation, complete."""
+    try:
+        return augmentation.complete(given)
+    except UserError as error:
+        raise PydanticCustomError(BAD_NAME, "{said}", {"said": str(error)}) from None
+
+
+# The name of one, or a list of operations.
+Augmentation = Annotated[Any, PlainValidator(_augmentation)]
 
 
 def _unknown(given: dict[Any, Any], allowed: list[str]) -> list[InitErrorDetails]:
