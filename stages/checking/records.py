@@ -26,7 +26,8 @@ SELECTION = ("diversity", "uncertainty", "inconsistency")
 MEASURED = ("labeled_per_class", "test", "correct", "accuracy", "per_class_test",
             "per_class_correct", "nll", "ece")  # fmt: skip
 CORE = ("format", *IDENTITY, "labeled", "test", "correct", "accuracy")
-KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups", "pseudo_labeled"}
+KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups", "pseudo_labeled",
+         "signature"}  # fmt: skip
 FULL = "full"
 SHOWN = 10  # thumbnails
 LARGEST_SIDE = 64  # of a thumbnail
@@ -165,6 +166,18 @@ def _types(record: dict[str, Any]) -> Iterator[str]:
         yield from _group_types(record["groups"])
     if "pseudo_labeled" in record:
         yield from _pseudo_labeled(record["pseudo_labeled"])
+    if "signature" in record:
+        yield from _signature(record["signature"])
+
+
+def _signature(found: object) -> Iterator[str]:
+    """What a learner says of its own training."""
+    if not isinstance(found, dict) or not found:
+        yield f"signature is {_show(found)}, allowed: numbers by name"
+        return
+    for name, value in found.items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            yield f"signature.{shown(name, 60)} is {_show(value)}, allowed: a finite number"
 
 
 def _pseudo_labeled(found: object) -> Iterator[str]:

@@ -40,6 +40,16 @@ class Purpose(IntEnum):
     ADVICE = 41
     HYBRID_DISCRIMINATOR = 51
     MIXING = 80
+    LOSS_HEAD = 60
+    CRITIC = 61
+    INTERPOLATES = 62
+    HELD_OUT = 63
+    AUTOENCODER = 64
+    AUTOENCODER_BATCHES = 65
+    AUTOENCODER_AUGMENTATION = 66
+    AUTOENCODER_NOISE = 67
+    GENERATOR = 68
+    GENERATED = 69
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

@@ -8,6 +8,8 @@ instead; ``stages.models.batches`` serves both kinds.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,14 +36,24 @@ class Network(nn.Module):
         embedding_size: D.
         classes: number of classes.
         dropout: rate of the dropout before the classifier, 0 for none.
+        blocks: names of the modules of the body whose outputs are maps (B, C_i, H_i, W_i) that
+            :meth:`embed_with_blocks` gives, first to last; four or fewer.
     """
 
-    def __init__(self, body: nn.Module, embedding_size: int, classes: int, dropout: float) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        embedding_size: int,
+        classes: int,
+        dropout: float,
+        blocks: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.body = body
         self.classifier = nn.Linear(embedding_size, classes)
         self.embedding_size = embedding_size
         self.dropout = dropout
+        self.block_names = tuple(blocks)
 
     @property
     def drops_inside(self) -> bool:
@@ -51,6 +63,50 @@ class Network(nn.Module):
     def embed(self, images: Tensor, masks: np.random.Generator | None = None) -> Tensor:
         """Embeddings, shape (B, D). ``masks``: of the dropout inside the body; None for none."""
         return self.body(images, masks) if self.drops_inside else self.body(images)
+
+    def embed_with_blocks(
+        self, images: Tensor, masks: np.random.Generator | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Embeddings (B, D) as :meth:`embed`, and the maps of each block, from one pass.
+
+        Maps are of shape (B, C_i, H_i, W_i), first block to last; gradients flow through them.
+
+        Raises:
+            UserError: an architecture that names no blocks.
+        """
+        with self._listening() as maps:
+            return self.embed(images, masks), maps
+
+    def block_channels(self, shape: tuple[int, int, int]) -> list[int]:
+        """Number of maps C_i of each block, for images of ``shape`` (C, H, W).
+
+        Raises:
+            UserError: an architecture that names no blocks.
+        """
+        training, like = self.training, next(self.parameters())
+        with torch.no_grad():  # of an evaluation, which leaves batch norm as it is
+            _, maps = self.eval().embed_with_blocks(like.new_zeros(1, *shape))
+        self.train(training)
+        return [each.shape[1] for each in maps]
+
+    @contextmanager
+    def _listening(self) -> Iterator[list[Tensor]]:
+        """A list that gets the output of each block as it is computed."""
+        if not self.block_names:
+            raise UserError(
+                "this model names no blocks, whose maps are asked for; allowed with it: learners "
+                "that need embeddings alone"
+            )
+        maps: list[Tensor] = []
+        hooks = [
+            self.body.get_submodule(name).register_forward_hook(lambda *ends: maps.append(ends[-1]))
+            for name in self.block_names
+        ]
+        try:
+            yield maps
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def classify(self, embeddings: Tensor, mask: Tensor | None = None) -> Tensor:
         """Logits, shape (B, classes). ``mask``: 0 or 1 / (1 - rate) for each unit, shape (B, D)."""

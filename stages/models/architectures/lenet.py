@@ -16,7 +16,7 @@ ENTRIES = {"lenet": Architecture("stages.models.architectures.lenet:build", smal
 def build(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> Network:
     """LeNet-5 as today's code has it: ReLU and max-pooling; 84 units.
 
-    Images of 28x28 are padded by 2, as in the paper (32x32 inputs).
+    Images of 28x28 are padded by 2, as in the paper (32x32 inputs). Blocks: the two pooled maps.
 
     Args:
         shape: of an image, (C, H, W).
@@ -42,4 +42,4 @@ def build(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> 
         nn.Linear(120, 84),
         nn.ReLU(),
     )
-    return Network(body, 84, classes, dropout)
+    return Network(body, 84, classes, dropout, blocks=("2", "5"))

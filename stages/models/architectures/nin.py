@@ -27,7 +27,7 @@ def build(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> 
     """Five layers: 3x3 convolution to 64 maps (padding 3) and one to 128, each with 4x4 pooling.
 
     Each with batch norm, ReLU, dropout and max-pooling. The fifth layer, a 2x2 convolution over
-    what are now 2x2 maps, is the classifier.
+    what are now 2x2 maps, is the classifier. Blocks: the two pooled maps.
 
     Args:
         shape: of an image, (C, H, W).
@@ -40,14 +40,16 @@ def build(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> 
 
     layers = [*_dropped(shape[0], 64, 3, dropout), nn.MaxPool2d(4)]
     layers += [*_dropped(64, 128, 1, dropout), nn.MaxPool2d(4)]
-    return Network(Body(*layers, nn.Flatten()), 128 * 2 * 2, classes, dropout=0)
+    body, blocks = Body(*layers, nn.Flatten()), _pooled(layers)
+    return Network(body, 128 * 2 * 2, classes, dropout=0, blocks=blocks)
 
 
 def build_10(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> Network:
     """Ten layers: 3x3 convolutions to 64, 128, 256, 512 maps and one a class.
 
     Each with batch norm, ReLU, dropout and 2x2 max-pooling, the last one too, so the logits are
-    not negative. What comes out is both the embedding and the logits.
+    not negative. What comes out is both the embedding and the logits. Blocks: the pooled maps of
+    the first four.
 
     Args:
         shape: of an image, (C, H, W).
@@ -62,7 +64,8 @@ def build_10(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) 
     for maps in (64, 128, 256, 512, classes):
         layers += [*_dropped(channels, maps, 1, dropout), nn.MaxPool2d(2)]
         channels = maps
-    network = Network(Body(*layers, nn.Flatten()), classes, classes, dropout=0)
+    body, blocks = Body(*layers, nn.Flatten()), _pooled(layers)[:4]  # the fifth are the logits
+    network = Network(body, classes, classes, dropout=0, blocks=blocks)
     network.classifier = nn.Identity()
     return network
 
@@ -74,3 +77,10 @@ def _dropped(channels: int, maps: int, padding: int, rate: float) -> list[nn.Mod
 
     convolution = nn.Conv2d(channels, maps, 3, padding=padding)
     return [convolution, nn.BatchNorm2d(maps), nn.ReLU(), Dropout(rate)]
+
+
+def _pooled(layers: list[nn.Module]) -> list[str]:
+    """Names of the layers that pool, in a row of layers."""
+    from torch import nn
+
+    return [str(at) for at, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]

@@ -10,6 +10,8 @@ from stages.catalogue.kinds import Rate
 if TYPE_CHECKING:
     from stages.models.networks import Network
 
+STAGES = ("layer1", "layer2", "layer3", "layer4")  # of residual blocks
+
 ENTRIES = {
     "resnet18": Architecture("stages.models.architectures.resnet18:build", smallest=8, width=512)
 }
@@ -24,6 +26,8 @@ def build(
     max_pool: bool = False,
 ) -> Network:
     """torchvision's ResNet-18; ImageNet's stem is 7x7 with max-pooling.
+
+    Blocks: the outputs of the four stages.
 
     Args:
         shape: of an image, (C, H, W).
@@ -42,4 +46,4 @@ def build(
     if not max_pool:
         net.maxpool = nn.Identity()
     size, net.fc = net.fc.in_features, nn.Identity()
-    return Network(net, size, classes, dropout)
+    return Network(net, size, classes, dropout, blocks=STAGES)

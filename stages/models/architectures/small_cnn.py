@@ -18,6 +18,8 @@ ENTRIES = {
 def build(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> Network:
     """Two 3x3 convolutions (32 and 64 maps), each with ReLU and 2x2 max-pooling; 128 units.
 
+    Blocks: the two pooled maps.
+
     Args:
         shape: of an image, (C, H, W).
         dropout: rate of the dropout before the classifier.
@@ -38,4 +40,4 @@ def build(shape: tuple[int, int, int], classes: int, *, dropout: Rate = 0.0) -> 
         nn.Linear(64 * (height // 4) * (width // 4), 128),
         nn.ReLU(),
     )
-    return Network(body, 128, classes, dropout)
+    return Network(body, 128, classes, dropout, blocks=("2", "5"))
