@@ -39,7 +39,6 @@ class Purpose(IntEnum):
     CANDIDATES = 40
     ADVICE = 41
     HYBRID_DISCRIMINATOR = 51
-    MIXING = 80
     LOSS_HEAD = 60
     CRITIC = 61
     INTERPOLATES = 62
@@ -50,6 +49,7 @@ class Purpose(IntEnum):
     AUTOENCODER_NOISE = 67
     GENERATOR = 68
     GENERATED = 69
+    MIXING = 80
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

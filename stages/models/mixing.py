@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from stages.catalogue.augmentation import steps
 from stages.models.augmentation import Augmentation
 from stages.models.averaging import EMA
 from stages.models.exact import exact_sum, exp
@@ -28,18 +29,23 @@ if TYPE_CHECKING:
 
 SHARE_BITS = 16  # of lambda: C libraries disagree in the last of 53; pixels have 8
 LN_2 = math.log(2)
+STRONG = ({"randaugment": {"variant": "fixmatch"}}, {"cutout": {"size": 0.5, "fill": 127}})
 ODD = range(27, 0, -2)  # degrees of the series of log; the last is below 1e-16
 
 
 def weak(task: Task, name: str) -> Augmentation:
     """The augmentation ``name``; "task": the task's own, or a crop where the task has none."""
-    kind = task.augmentation if name == "task" else name
-    return Augmentation("crop" if kind == "none" and name == "task" else kind, task.padding)
+    setting = task.augmentation if name == "task" else name
+    return Augmentation("crop" if setting == "none" and name == "task" else setting, task.padding)
 
 
 def strong(task: Task, name: str) -> Augmentation:
-    """As :func:`weak`, with crops of twice the padding and flips."""
-    return Augmentation("crop_flip", 2 * weak(task, name).padding)
+    """After :func:`weak` RandAugment, two operations of any magnitude, and a grey square.
+
+    Sohn et al. 2020, section 2.3 and Table 12; the square has half of the image's width.
+    """
+    before = [{name: given} for name, given in steps(weak(task, name).setting, task.padding)]
+    return Augmentation([*before, *STRONG], task.padding)
 
 
 def chances(logits: Tensor, exact: bool) -> Tensor:

@@ -75,18 +75,23 @@ def variance_of(p_T_N_C: np.ndarray) -> np.ndarray:
 def augmented(pool: Pool, passes: int, name: str) -> Iterator[np.ndarray]:
     """Class probabilities of ``passes`` augmented images of consecutive candidates.
 
-    float64, shape (passes, n, C) at a time.
+    float64, shape (passes, n, C) at a time. What happens to an image follows from its row and the
+    number of the pass alone.
     """
     import torch
 
     from stages.geometry.probabilities import softmax
     from stages.models.batches import INFERENCE_BATCH, slices
     from stages.models.mixing import weak
+    from stages.models.views import draws_of
 
-    view, rng, batches = weak(pool.round.task, name), pool.generator(Purpose.SCORER), pool.batches
+    view, batches = weak(pool.round.task, name), pool.batches
     pool.network.eval()
     for part in slices(len(pool.candidates), INFERENCE_BATCH):
-        raw = batches.raw(pool.candidates[part])
-        with torch.no_grad():
-            logits = [pool.network(batches.normalise(view(raw, rng))) for _ in range(passes)]
+        rows, logits = pool.candidates[part], []
+        raw = batches.raw(rows)
+        for at in range(passes):
+            images = view(raw, draws_of(pool.round, Purpose.SCORER, rows, at))
+            with torch.no_grad():
+                logits.append(pool.network(batches.normalise(images)))
         yield softmax(torch.stack(logits).double().cpu().numpy())

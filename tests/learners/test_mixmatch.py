@@ -181,11 +181,13 @@ def test_believed_are_those_that_reach_the_threshold():
     network = mixmatch.train(given).network
     with torch.no_grad():
         chances = F.softmax(network.eval()(normal(given, given.unlabeled)), 1).numpy()
-    threshold = float(np.sort(chances.max(1))[15])
+    surest = np.sort(chances.max(1))[10:30]
+    widest = int(np.diff(surest).argmax())  # far from any, whatever the last digits are
+    threshold = float(surest[widest : widest + 2].mean())
     found = believed(network, given, threshold)
     assert found["pseudo_labeled"]["rows"].dtype == np.int64
-    sure = chances.max(1) >= threshold - 1e-9
+    sure = chances.max(1) >= threshold
     assert found["pseudo_labeled"]["rows"].tolist() == given.unlabeled[sure].tolist()
     assert found["pseudo_labeled"]["labels"].tolist() == chances.argmax(1)[sure].tolist()
     assert found["signature"]["share_believed"] == pytest.approx(sure.mean(), abs=1e-6)
-    assert found["signature"]["confidence"] == pytest.approx(chances.max(1).mean(), abs=1e-6)
+    assert found["signature"]["confidence"] == pytest.approx(chances.max(1).mean(), abs=1e-4)

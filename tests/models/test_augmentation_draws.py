@@ -73,9 +73,7 @@ def test_seed_row_epoch_step_and_number_all_tell_numbers_apart():
         for step in range(3)
     ]
     assert len(np.unique(found)) == np.size(found)  # of 8,100 words two agree once in 130 times
-    np.testing.assert_array_equal(
-        draws(range(3), [0, 1, 2]).words(4)[2], draws([2], 2).words(4)[0]
-    )
+    np.testing.assert_array_equal(draws(range(3), [0, 1, 2]).words(4)[2], draws([2], 2).words(4)[0])
     np.testing.assert_array_equal(draws([1]).words(9)[:, 4:], draws([1]).further(1).words(5))
 
 

@@ -63,8 +63,20 @@ def test_logarithms_and_powers_are_numpys_to_the_last_digits():
 def test_a_task_without_augmentation_has_crops_and_any_other_its_own():
     none, flips = task(padding=2), task(augmentation="crop_flip", padding=3)
     assert mixing.weak(none, "task") == mixing.weak(task(padding=2), "crop")
-    assert mixing.weak(none, "none").kind == "none"
+    assert mixing.weak(none, "none").setting == "none"
     assert mixing.weak(flips, "task") == mixing.weak(task(padding=3), "crop_flip")
+
+
+def test_a_strong_image_is_a_weak_one_that_goes_through_randaugment_and_has_a_square():
+    from stages.catalogue.augmentation import steps
+
+    for name, before in (("none", []), ("task", ["crop"]), ("crop_flip", ["crop", "flip"])):
+        found = mixing.strong(task(padding=2), name)
+        ran = steps(found.setting, 2)
+        assert [step for step, _ in ran] == [*before, "randaugment", "cutout"]
+        assert all(given["padding"] == 2 for step, given in ran if step == "crop")
+    assert ran[-2][1] == {"operations": 2, "magnitude": None, "variant": "fixmatch"}
+    assert ran[-1][1] == {"size": 0.5, "fill": 127, "chance": 1.0}
 
 
 # mixtures

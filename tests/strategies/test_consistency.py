@@ -17,8 +17,10 @@ from stages import catalogue
 from stages.learners import supervised
 from stages.machine.errors import UserError
 from stages.machine.randomness import Purpose
+from stages.models import batches as inference
 from stages.models import mixing
 from stages.models.augmentation import Augmentation
+from stages.models.views import draws_of
 from stages.rounds.context import Pool
 from stages.rounds.selection import choose, pool_of, score
 from stages.strategies import consistency, diff2aug
@@ -54,11 +56,12 @@ def test_an_augmentation_that_changes_nothing_leaves_zeros(pool, monkeypatch):
 
 def chances_of_views(pool: Pool, passes: int) -> np.ndarray:
     """By a network in evaluation mode on crops of the whole pool."""
-    view, rng = Augmentation("crop", 2), pool.generator(Purpose.SCORER)
-    raw = pool.batches.raw(pool.candidates)
+    view, rows = Augmentation("crop", 2), pool.candidates
+    raw = pool.batches.raw(rows)
+    draws = [draws_of(pool.round, Purpose.SCORER, rows, at) for at in range(passes)]
     with torch.no_grad():
         network = pool.network.eval()
-        images = [pool.batches.normalise(view(raw, rng)) for _ in range(passes)]
+        images = [pool.batches.normalise(view(raw, one)) for one in draws]
         return softmax(torch.stack([network(one) for one in images]).double().numpy(), 2)
 
 
@@ -70,6 +73,14 @@ def test_scores_are_those_of_the_formulas(pool):
     chances = chances_of_views(pool, 2)
     wanted = ((chances[0] - chances[1]) ** 2).sum(1) / 2
     np.testing.assert_allclose(consistency.squared_difference(pool), wanted, rtol=1e-5, atol=1e-9)
+
+
+def test_a_score_follows_the_image_whatever_stands_beside_it(pool, monkeypatch):
+    whole = consistency.variance(pool, augmentations=3)
+    some = pool.among(np.arange(0, 40, 3))
+    np.testing.assert_allclose(consistency.variance(some, augmentations=3), whole[::3], rtol=1e-5)
+    monkeypatch.setattr(inference, "INFERENCE_BATCH", 7)
+    np.testing.assert_allclose(consistency.variance(pool, augmentations=3), whole, rtol=1e-5)
 
 
 def test_batch_norm_is_in_evaluation_mode_when_images_are_scored(pool):
