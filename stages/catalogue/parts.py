@@ -226,6 +226,12 @@ def makes(*parts: str) -> Callable:
     return mark
 
 
+def continues(function: Any) -> Any:
+    """Marks a learner that goes on from the last round's weights where a task asks for it."""
+    function.continues = True
+    return function
+
+
 def missing_parts(learner: str, scorer: str) -> list[str]:
     """Parts that a scorer needs and a learner does not make."""
     made = getattr(load(learner), "makes", ())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stages.catalogue.parts import continues
 from stages.learners import supervised
 from stages.machine.errors import UserError
 from stages.strategies.adversarial import IMAGES, ROWS
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from stages.rounds.context import Learned, Round
 
 
+@continues
 def train(round: Round) -> Learned:
     """Train as :func:`supervised.train` does, on the labeled set and what earlier rounds handed on.
 

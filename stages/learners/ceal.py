@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.catalogue.kinds import Amount
-from stages.catalogue.parts import makes
+from stages.catalogue.parts import continues, makes
 from stages.catalogue.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ ENTRIES = {
 }
 
 
+@continues
 @makes("pseudo_labeled")
 def train(round: Round, *, delta: Amount = 0.05, decay: Amount = 0.0033) -> Learned:
     """Train a new network on the labeled rows and on those that the last one was sure of.
@@ -49,7 +50,8 @@ def train(round: Round, *, delta: Amount = 0.05, decay: Amount = 0.0033) -> Lear
     Raises:
         UserError: training diverged (weights are no longer finite).
     """
-    from stages.models.fit import fit, fresh
+    from stages.models.beginning import begun, handed_on
+    from stages.models.fit import fit
     from stages.rounds.context import Learned
 
     believed = believed_of(round)
@@ -58,10 +60,10 @@ def train(round: Round, *, delta: Amount = 0.05, decay: Amount = 0.0033) -> Lear
         labeled=np.concatenate([round.labeled, believed["rows"]]),
         labels=np.concatenate([round.labels, believed["labels"]]),
     )
-    network = fresh(round)
+    network = begun(round)
     fit(network, enlarged)
     sure = sure_of(network, round, delta - decay * round.n)
-    return Learned(network, {"pseudo_labeled": believed}, sure)
+    return Learned(network, {"pseudo_labeled": believed}, sure | handed_on(network, round))
 
 
 def believed_of(round: Round) -> dict[str, np.ndarray]:

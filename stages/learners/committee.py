@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.catalogue.parts import makes
+from stages.catalogue.parts import continues, makes
 from stages.learners import supervised
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Members = Annotated[int, Field(ge=2, le=1000)]
 
 
+@continues
 @makes("members")
 def train(round: Round, *, members: Members = 5) -> Learned:
     """Train the task's model as :func:`supervised.train` does, and ``members`` further networks.
@@ -29,8 +30,9 @@ def train(round: Round, *, members: Members = 5) -> Learned:
         UserError: training diverged (weights are no longer finite).
     """
     learned = supervised.train(round)
-    committee = tuple(
-        supervised.train(dataclasses.replace(round, part=part)).network
-        for part in range(1, members + 1)
-    )
-    return dataclasses.replace(learned, parts={"members": committee})
+    others = [
+        supervised.train(dataclasses.replace(round, part=part)) for part in range(1, members + 1)
+    ]
+    committee = tuple(other.network for other in others)
+    carry = {name: value for one in (learned, *others) for name, value in one.carry.items()}
+    return dataclasses.replace(learned, parts={"members": committee}, carry=carry)

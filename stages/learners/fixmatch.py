@@ -56,8 +56,9 @@ def train(
     Raises:
         UserError: training diverged (weights are no longer finite).
     """
-    from stages.models.fit import entropy_against, fit, fresh
-    from stages.models.mixing import WarmEMA, strong, sure_entropy, weak
+    from stages.models.fit import fresh
+    from stages.models.losses import entropy_against
+    from stages.models.mixing import fit_averaged, strong, sure_entropy, weak
     from stages.rounds.context import Learned
 
     epochs, _ = length(round, steps)
@@ -66,7 +67,9 @@ def train(
 
     def loss(batch: Batch, network: Network) -> Tensor:
         logits, guesses, strong_logits = passed(batch, network)
-        supervised = entropy_against(logits, batch.targets, batch.exact)
+        supervised = entropy_against(
+            logits, batch.targets, batch.exact, batch.smoothing, batch.weights
+        )
         if guesses is None:  # the whole pool is labeled
             return supervised
         found = guesses.amax(1) >= threshold
@@ -74,21 +77,13 @@ def train(
         others = sure_entropy(strong_logits, guesses, threshold, batch.exact)
         return supervised + unlabeled_weight * others
 
-    network = fresh(round)
-    average = WarmEMA(network, ema)
-    fit(
-        network,
-        round,
-        loss,
-        unlabeled_per_labeled=ratio,
-        views=views,
-        hooks=[average],
-        epochs=epochs,
+    network = fit_averaged(
+        fresh(round), round, loss, ema, views=views, unlabeled_per_labeled=ratio, epochs=epochs
     )
-    parts = believed(average.network, round, threshold)
+    parts = believed(network, round, threshold)
     last = used.get(epochs - 1, [0.0])
     parts["signature"]["share_used"] = rounded(sum(last) / len(last))
-    return Learned(average.network, parts)
+    return Learned(network, parts)
 
 
 def passed(batch: Batch, network: Network) -> tuple[Tensor, Tensor | None, Tensor | None]:

@@ -58,7 +58,7 @@ def train(
 
     Batch norm works on B images at a time, labeled and unlabeled ones interleaved, and its running
     statistics follow the first B alone, once a step, as in the authors' code. Optimizer, schedule
-    and decay are the task's; theirs are Adam at 0.002 and a decoupled decay of 0.02 lr on kernels.
+    and decay are the task's; theirs are ``adamw`` at 0.002 with a decay of 0.02 on kernels, B = 64.
 
     Args:
         augmentations: K.
@@ -77,8 +77,9 @@ def train(
         UserError: training diverged (weights are no longer finite).
     """
     from stages.machine.randomness import Purpose
-    from stages.models.fit import entropy_against, fit, fresh
-    from stages.models.mixing import WarmEMA, squared_error, weak
+    from stages.models.fit import fresh
+    from stages.models.losses import entropy_against
+    from stages.models.mixing import fit_averaged, squared_error, weak
     from stages.rounds.context import Learned
 
     views = {f"guess {k}": weak(round.task, augmentation) for k in range(augmentations)}
@@ -90,31 +91,25 @@ def train(
         images, targets = mixed_up(images, targets, alpha, rng)
         size = len(batch.targets)
         logits = apart(batch, network, images, size)
-        supervised = entropy_against(logits[:size], targets[:size], batch.exact)
+        supervised = entropy_against(
+            logits[:size], targets[:size], batch.exact, batch.smoothing, batch.weights
+        )
         if len(logits) == size:  # the whole pool is labeled
             return supervised
         weight = unlabeled_weight * ramped(batch.step, ramp * total)
         return supervised + weight * squared_error(logits[size:], targets[size:], batch.exact)
 
-    network = fresh(round)
-    average = WarmEMA(network, ema)
-    fit(
-        network,
-        round,
-        loss,
-        unlabeled_per_labeled=1,
-        views=views,
-        hooks=[average],
-        epochs=epochs,
+    network = fit_averaged(
+        fresh(round), round, loss, ema, views=views, unlabeled_per_labeled=1, epochs=epochs
     )
-    return Learned(average.network, believed(average.network, round))
+    return Learned(network, believed(network, round))
 
 
 def length(round: Round, steps: int) -> tuple[int, int]:
     """Epochs that have ``steps`` steps or more (0: the task's epochs), and their steps."""
-    from stages.models.batches import batches_of
+    from stages.models.fit import steps_an_epoch
 
-    each = sum(1 for _ in batches_of(round.labeled, round.task.batch_size))
+    each = steps_an_epoch(len(round.labeled), round.task.batch_size)
     epochs = math.ceil(steps / each) or round.task.epochs
     return epochs, epochs * each
 

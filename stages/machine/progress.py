@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -14,3 +14,9 @@ def progress(items: Iterable[Any], what: str, unit: str) -> Iterable[Any]:
     from tqdm import tqdm
 
     return tqdm(items, desc=what, unit=unit, leave=False)
+
+
+def note(bar: Iterable[Any], text: Callable[[], str]) -> None:
+    """Put a text behind the bar that :func:`progress` gave, if it is one."""
+    if hasattr(bar, "set_postfix_str"):
+        bar.set_postfix_str(text())

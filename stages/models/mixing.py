@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,11 +20,15 @@ from torch.autograd.function import once_differentiable
 from stages.catalogue.augmentation import steps
 from stages.models.augmentation import Augmentation
 from stages.models.averaging import EMA
+from stages.models.best import BestEpoch
 from stages.models.exact import exact_sum, exp
 from stages.models.exact import softmax as exact_softmax
-from stages.models.fit import entropy_against
+from stages.models.fit import Loss, fit
+from stages.models.losses import entropy_against
+from stages.models.networks import Network
 
 if TYPE_CHECKING:
+    from stages.rounds.context import Round
     from stages.study.settings import Task
 
 SHARE_BITS = 16  # of lambda: C libraries disagree in the last of 53; pixels have 8
@@ -198,3 +202,22 @@ class WarmEMA(EMA):
         self.steps += 1
         self.decay = min(self.most, (1 + self.steps) / (10 + self.steps))
         super().after_step(network)
+
+
+def fit_averaged(network: Network, round: Round, loss: Loss, decay: float, **how: Any) -> Network:
+    """Train ``network`` in place, and give the moving average of its weights.
+
+    It takes the place of the task's ``averaging``; of an epoch that is chosen it is that epoch's.
+
+    Args:
+        decay: of :class:`WarmEMA`.
+        how: of :func:`stages.models.fit.fit`.
+    """
+    average = WarmEMA(network, decay)
+    hooks: list[Any] = [average]
+    if round.task.choose_epoch == "best":
+        hooks.append(BestEpoch(round, average.network))
+    fit(network, round, loss, hooks=hooks, averaging="none", choose_epoch="last", **how)
+    for best in hooks[1:]:
+        best.restore(average.network)
+    return average.network

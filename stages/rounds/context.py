@@ -46,6 +46,7 @@ class Round:
         labels: their labels, int64, shape (L,).
         unlabeled: unlabeled rows, int64, rising, shape (U,).
         validation: rows set aside, int64, shape (V,).
+        validation_labels: their labels, int64, shape (V,), to choose an epoch by.
         classes: number of classes.
         shape: of an image, (C, H, W).
         task: the protocol.
@@ -66,6 +67,7 @@ class Round:
     n: int
     compute: Compute
     validation: np.ndarray = field(default_factory=lambda: NONE)
+    validation_labels: np.ndarray = field(default_factory=lambda: NONE)
     carry: Carry = field(default_factory=dict)
     part: int = 0
 

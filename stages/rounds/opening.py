@@ -63,7 +63,7 @@ def open_round(
 ) -> Round:
     """Round ``n`` with these labeled rows, in order of selection; the pool is all the rest.
 
-    Of the labels it has only those that were bought.
+    Of the labels it has only those that were bought, and those of the validation rows.
 
     Args:
         batches: of the training array.
@@ -76,6 +76,7 @@ def open_round(
         labels=Oracle(data).labels(labeled),
         unlabeled=np.setdiff1d(np.arange(data.rows if pool else 0), known),
         validation=validation,
+        validation_labels=Oracle(data).labels(validation),
         classes=data.classes,
         shape=tuple(data.manifest["shape"]),
         task=study.task[task],

@@ -9,7 +9,7 @@ from typing import Any
 
 from stages import catalogue
 from stages.machine.errors import UserError, nearest, shown
-from stages.study import data
+from stages.study import data, training
 from stages.study.faults import Faults
 from stages.study.schema import ROUND, Round, Settings, Task
 
@@ -150,17 +150,14 @@ def _task(name: str, task: Task, settings: Settings, faults: Faults) -> None:
         faults.add(line, *(("task", name, key) for key in keys))
 
     if settings.reproducible != "off" and not faults.spoilt(("reproducible",)):
-        for key in ("amp", "channels_last"):
+        for key in ("amp", "channels_last", "compile"):
             if getattr(task, key):
                 add(
                     f"task.{name}.{key} needs 'reproducible: off', not {settings.reproducible!r}",
                     key,
                 )
-    if task.nesterov and task.momentum == 0:
-        add(f"task.{name}.nesterov needs a momentum above 0", "nesterov", "momentum")
-    if list(task.milestones) != sorted(set(task.milestones)):
-        said = shown(list(task.milestones))
-        add(f"task.{name}.milestones must rise; got {said}", "milestones")
+    for line, keys in training.faults(name, task):
+        add(line, *keys)
     if (wanted := task.dataset.entry.root) and task.dataset.root is None:
         add(f"task.{name}.dataset.root must name {wanted}", "dataset")
     if task.dataset.root is not None and (problem := _bad_path(task.dataset.root)):
@@ -200,6 +197,7 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
         if any(one.draws_masks() for one in involved):
             samplers.append(label)
         _drawn(label, involved, tasks, settings, faults)
+        _continued(label, entry.learner, tasks, settings, faults)
         if entry.selector == K_DPP:
             _linear_kernel(label, options, tasks, settings, faults)
     for name in tasks if samplers else []:
@@ -235,6 +233,22 @@ def _drawn(
                     ("task", name, "query_size"),
                     wrong=False,
                 )
+
+
+def _continued(
+    label: str, learner: str, tasks: list[str], settings: Settings, faults: Faults
+) -> None:
+    """A round can go on from the last one's weights only if its learner hands them on."""
+    if getattr(catalogue.load(learner), "continues", False):
+        return
+    for name in tasks:
+        if settings.task[name].initialise == "last":
+            faults.add(
+                f"strategy {label!r} trains by {learner}, which starts afresh in each round, but "
+                f"task.{name}.initialise is 'last'; allowed with it: fresh",
+                ("task", name, "initialise"),
+                wrong=False,
+            )
 
 
 def _linear_kernel(

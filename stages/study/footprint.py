@@ -30,6 +30,7 @@ BESIDE = (
     "stages.study.schema",
     "stages.study.sections",
     "stages.study.checks",
+    "stages.study.training",
     "stages.study.faults",
     "stages.study.data",
     "stages.study.task_code",

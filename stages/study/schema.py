@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from stages import catalogue
-from stages.catalogue.kinds import STEEP, Pixels, Rate
+from stages.catalogue.kinds import STEEP, Amount, LearningRate, Pixels, Rate
+from stages.catalogue.kinds import Steps as Step
 from stages.machine.errors import UserError, nearest, shown
 from stages.study.sections import Augmentation, Dataset, Model, Section
 
@@ -47,17 +48,31 @@ class Task(Section):
     model: Model
     epochs: Epoch
     batch_size: Number
-    optimizer: Literal["sgd", "adam"]
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]
     learning_rate: Annotated[float, Field(gt=0, le=STEEP)]
     momentum: Rate = 0.0
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0, le=STEEP)] = 0.0
+    weight_decay_on: Literal["all", "kernels"] = "all"  # kernels: of convolutions, dense layers
+    schedule: Literal["steps", "cosine", "one_cycle", "fixmatch"] = "steps"
+    schedule_by: Literal["epoch", "step"] = "epoch"
     milestones: Annotated[tuple[Epoch, ...], Field(strict=False)] = ()
     decay: Annotated[float, Field(gt=0, le=1)] = 0.1
+    clip_norm: Amount = 0.0  # of the gradient; 0: never clipped
+    label_smoothing: Rate = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    initialise: Literal["fresh", "last"] = "fresh"  # weights that a round's training starts from
+    choose_epoch: Literal["last", "best"] = "last"  # best: on the validation set
+    averaging: Literal["none", "ema", "swa"] = "none"
+    ema_decay: Rate = 0.999
+    swa_epochs: Epoch = 50
+    swa_learning_rate: LearningRate = 5e-4
+    swa_every: Step = 50  # steps
     augmentation: Augmentation = "none"
     padding: Pixels = 4  # of the random crop, pixels
     amp: bool = False  # bfloat16 autocast; only with reproducible: off
     channels_last: bool = False  # only with reproducible: off
+    compile: bool = False  # torch.compile; only with reproducible: off
 
 
 class Round(Section):

@@ -16,7 +16,8 @@ from stages.models import state
 from stages.models.augmentation import Augmentation
 from stages.models.batches import batches_of
 from stages.models.fit import fit, fresh
-from stages.models.optimizers import SGD, Adam, Steps
+from stages.models.optimizers import SGD, Adam
+from stages.models.schedules import Steps
 from stages.rounds import evaluation
 
 # optimisers

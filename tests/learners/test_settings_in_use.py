@@ -24,6 +24,7 @@ from stages.study.layout import Layout
 from stages.study.settings import Model, Split, Task
 
 SGD = {"optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.5}
+SWA = {"averaging": "swa", "swa_epochs": 1, "swa_every": 1}
 RESNET = {"name": "resnet18", "stem": "7x7", "max_pool": False}
 # key, another value, and what else has to be set for it to matter
 CHANGES = [
@@ -35,6 +36,23 @@ CHANGES = [
     ("nesterov", True, SGD),
     ("weight_decay", 0.1, {}),
     ("weight_decay", 0.1, SGD),
+    ("weight_decay_on", "kernels", {"weight_decay": 0.1}),
+    ("optimizer", "adamw", {"weight_decay": 0.1}),
+    ("optimizer", "rmsprop", {}),
+    ("schedule", "cosine", {}),
+    ("schedule", "one_cycle", {}),
+    ("schedule", "fixmatch", {}),
+    ("schedule_by", "step", {"schedule": "cosine"}),
+    ("schedule_by", "step", {"milestones": [2]}),
+    ("clip_norm", 0.1, SGD),
+    ("label_smoothing", 0.1, {}),
+    ("class_weights", "balanced", {"rows": 19}),
+    ("averaging", "ema", {}),
+    ("averaging", "swa", {"swa_epochs": 1, "swa_every": 1}),
+    ("ema_decay", 0.5, {"averaging": "ema"}),
+    ("swa_epochs", 2, SWA),
+    ("swa_learning_rate", 0.1, SWA),
+    ("swa_every", 2, SWA),
     ("milestones", [1], {}),
     ("decay", 0.5, {"milestones": [2]}),
     ("augmentation", "crop", {}),
@@ -47,8 +65,15 @@ CHANGES = [
     ("model.stem", "3x3", {"model": RESNET}),
     ("model.max_pool", True, {"model": RESNET}),
 ]
-# Those of sets, queries and images are tried below, or by the tests of prepare.
-ELSEWHERE = {"query_size", *(f"split.{name}" for name in Split.model_fields)}
+# Those of sets, queries and images are tried below, or by the tests of prepare; the last three in
+# tests/models/test_training.py.
+ELSEWHERE = {
+    "query_size",
+    "choose_epoch",
+    "initialise",
+    "compile",
+    *(f"split.{name}" for name in Split.model_fields),
+}
 OF_MODEL = {"name", *(key for name in ARCHITECTURES for key in Model(name=name).settings)}
 
 

@@ -229,6 +229,49 @@ def test_the_tiny_study_of_these_tests_is_valid(tmp_path):
             "task.digits.channels_last needs 'reproducible: off'",
             ["'machine'"],
         ),
+        (
+            {"task__digits__compile": True},
+            "task.digits.compile needs 'reproducible: off'",
+            ["'portable'"],
+        ),
+        (
+            {"task__digits__schedule": "cosine", "task__digits__milestones": [1]},
+            "task.digits.milestones are of schedule: steps, not 'cosine'",
+            ["allowed with it: []"],
+        ),
+        (
+            {"task__digits__weight_decay_on": "kernels"},
+            "task.digits.weight_decay_on: kernels needs a weight_decay above 0",
+            [],
+        ),
+        (
+            {"task__digits__choose_epoch": "best", "task__digits__split__validation": 0},
+            "task.digits.choose_epoch is 'best', by the validation rows, but "
+            "task.digits.split.validation is 0",
+            ["allowed: 1 or more"],
+        ),
+        (
+            {
+                "task__digits__averaging": "swa",
+                "task__digits__swa_epochs": 3,
+                "task__digits__swa_every": 7,  # 12 rows are two batches of up to 8
+            },
+            "task.digits: averaging: swa makes 6 steps in 3 epochs over 12 rows",
+            ["allowed: up to 6"],
+        ),
+        (
+            {
+                "task__digits__initialise": "last",
+                "strategies": ["mine"],
+                "strategy__mine": {
+                    "learner": "stages.learners.adversarial:with_adversarial",
+                    "scorer": "entropy",
+                },
+            },
+            "strategy 'mine' trains by stages.learners.adversarial:with_adversarial, which starts "
+            "afresh in each round, but task.digits.initialise is 'last'",
+            ["allowed with it: fresh"],
+        ),
         ({"task__digits__nesterov": True}, "task.digits.nesterov needs a momentum above 0", []),
         ({"task__digits__milestones": [5, 3]}, "task.digits.milestones must rise", ["[5, 3]"]),
         ({"task__digits__milestones": [3, 3]}, "task.digits.milestones must rise", []),
@@ -500,6 +543,9 @@ def test_numbers_beyond_any_machine_and_contradictions_are_one_line(
         {"task__digits__dataset": FOLDER | {"size": [4096, 4]}},
         {"task__digits__augmentation": "crop", "task__digits__padding": 7},
         {"task__digits__padding": 4096},
+        {"task__digits__averaging": "swa", "task__digits__swa_epochs": 3,
+         "task__digits__swa_every": 6},
+        {"task__digits__initialise": "last", "strategies": ["random", "ceal", "adversarial_bim"]},
         {"task__digits__milestones": [1, 10**6]},  # beyond the epochs it plays no part
         {"strategies": ["kdpp"], "strategy__kdpp": {"rank": 6}},
         {"strategies": ["kdpp"], "strategy__kdpp": {"kernel": "linear"},
@@ -524,8 +570,13 @@ def test_defaults_by_value(tmp_path):
     left_out = {key: getattr(task, key) for key in type(task).model_fields if key not in study[
         "task"]["digits"]}  # fmt: skip
     assert left_out == {
-        "momentum": 0, "nesterov": False, "weight_decay": 0, "milestones": (), "decay": 0.1,
+        "momentum": 0, "nesterov": False, "weight_decay": 0, "weight_decay_on": "all",
+        "schedule": "steps", "schedule_by": "epoch", "milestones": (), "decay": 0.1,
+        "clip_norm": 0, "label_smoothing": 0, "class_weights": "none",
+        "initialise": "fresh", "choose_epoch": "last", "averaging": "none", "ema_decay": 0.999,
+        "swa_epochs": 50, "swa_learning_rate": 5e-4, "swa_every": 50,
         "augmentation": "none", "padding": 4, "amp": False, "channels_last": False,
+        "compile": False,
     }  # fmt: skip
     assert task.model.model_dump() == {
         "name": "small_cnn", "dropout": 0
