@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import Field
 
+from stages.catalogue.kinds import Passes
 from stages.catalogue.strategy import Strategy
 from stages.machine.randomness import Purpose
 from stages.strategies.handshake import Scores
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MIXMATCH = "stages.learners.mixmatch:train"
 Views = Literal["task", "crop", "crop_flip"]
-Augmented = Annotated[int, Field(ge=2, le=10_000)]  # passes over the pool
 
 ENTRIES = {
     "ssl_consistency": Strategy(
@@ -39,27 +38,25 @@ ENTRIES = {
 }
 
 
-def variance(pool: Pool, *, augmentations: Augmented = 50, augmentation: Views = "task") -> Scores:
+def variance(pool: Pool, *, passes: Passes = 50, view: Views = "task") -> Scores:
     """Gao et al. 2020, eq. 3: sum over classes of the variance (ddof 0) of p_c, shape (N,).
 
     Of the model that is evaluated, in evaluation mode; after MixMatch or FixMatch the average.
 
     Args:
-        augmentations: T, how many augmented images of each candidate.
-        augmentation: see :func:`stages.models.mixing.weak`.
+        passes: T, how many augmented images of each candidate.
+        view: the augmentation, see :func:`stages.models.mixing.weak`.
     """
-    return np.concatenate([variance_of(p) for p in augmented(pool, augmentations, augmentation)])
+    return np.concatenate([variance_of(p) for p in augmented(pool, passes, view)])
 
 
-def squared_difference(pool: Pool, *, augmentation: Views = "task") -> Scores:
+def squared_difference(pool: Pool, *, view: Views = "task") -> Scores:
     """Mean over classes of the squared difference of two augmented predictions, shape (N,).
 
     Args:
-        augmentation: see :func:`stages.models.mixing.weak`.
+        view: the augmentation, see :func:`stages.models.mixing.weak`.
     """
-    return np.concatenate(
-        [np.square(p[0] - p[1]).mean(1) for p in augmented(pool, 2, augmentation)]
-    )
+    return np.concatenate([np.square(p[0] - p[1]).mean(1) for p in augmented(pool, 2, view)])
 
 
 def variance_of(p_T_N_C: np.ndarray) -> np.ndarray:
@@ -85,13 +82,13 @@ def augmented(pool: Pool, passes: int, name: str) -> Iterator[np.ndarray]:
     from stages.models.mixing import weak
     from stages.models.views import draws_of
 
-    view, batches = weak(pool.round.task, name), pool.batches
+    change, batches = weak(pool.round.task, name), pool.batches
     pool.network.eval()
     for part in slices(len(pool.candidates), INFERENCE_BATCH):
         rows, logits = pool.candidates[part], []
         raw = batches.raw(rows)
         for at in range(passes):
-            images = view(raw, draws_of(pool.round, Purpose.SCORER, rows, at))
+            images = change(raw, draws_of(pool.round, Purpose.SCORER, rows, at))
             with torch.no_grad():
                 logits.append(pool.network(batches.normalise(images)))
         yield softmax(torch.stack(logits).double().cpu().numpy())

@@ -54,24 +54,24 @@ class Placed(NamedTuple):
     embeddings: np.ndarray
 
 
-def score(pool: Pool, *, augmentation: Views = "task") -> Scores:
+def score(pool: Pool, *, view: Views = "task") -> Scores:
     """Minus the margin of the mean of p(x) and p(augmented x), in [-1, 0], shape (N,).
 
     Args:
-        augmentation: see :func:`stages.models.mixing.weak`.
+        view: the augmentation, see :func:`stages.models.mixing.weak`.
     """
-    other = np.concatenate([p[0] for p in augmented(pool, 1, augmentation)])
+    other = np.concatenate([p[0] for p in augmented(pool, 1, view)])
     return margin_of((pool.probabilities + other) / 2)
 
 
-def score_with_embeddings(pool: Pool, *, augmentation: Views = "task") -> Placed:
+def score_with_embeddings(pool: Pool, *, view: Views = "task") -> Placed:
     """:func:`score`, and the embeddings of the candidates.
 
     Args:
-        augmentation: see :func:`stages.models.mixing.weak`.
+        view: the augmentation, see :func:`stages.models.mixing.weak`.
     """
     embeddings = pool.embeddings  # first, so that probabilities are computed from them
-    return Placed(score(pool, augmentation=augmentation), embeddings)
+    return Placed(score(pool, view=view), embeddings)
 
 
 def of_each_cluster(
