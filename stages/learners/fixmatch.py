@@ -61,7 +61,7 @@ def train(
     from stages.models.mixing import fit_averaged, strong, sure_entropy, weak
     from stages.rounds.context import Learned
 
-    epochs, _ = length(round, steps)
+    epochs = length(round, steps)
     views = {"weak": weak(round.task, augmentation), "strong": strong(round.task, augmentation)}
     used: dict[int, list[float]] = {}
 

@@ -18,7 +18,7 @@ from stages.models import Network, fit, initialise, state
 from stages.models.fit import fresh
 
 ONE_STEP = {"epochs": 1, "batch_size": 8, "optimizer": "sgd", "learning_rate": 0.1}
-BARE = {"augmentation": "none", "ema": 0.0, "ramp": 0.0}  # images as they are, weights of the step
+BARE = {"augmentation": "none", "ema": 0.0, "ramp": 0}  # images as they are, weights of the step
 
 
 def normal(given, rows: np.ndarray) -> torch.Tensor:
@@ -71,7 +71,7 @@ def test_the_weight_of_the_unlabeled_grows_over_the_first_steps_alone():
     assert [mixmatch.ramped(step, 4) for step in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
     assert mixmatch.ramped(0, 0) == 1
     given = problem(rows=8, **ONE_STEP)
-    bare = {**BARE, "ramp": 1.0}  # of one step: at its beginning the weight is 0
+    bare = {**BARE, "ramp": 1}  # at the beginning of the first step the weight is 0
     without = weights(mixmatch.train(given, **{**bare, "unlabeled_weight": 0.0}))
     assert same(weights(mixmatch.train(given, **bare)), without)
     assert not same(weights(mixmatch.train(given, **BARE)), without)
@@ -79,18 +79,18 @@ def test_the_weight_of_the_unlabeled_grows_over_the_first_steps_alone():
 
 @pytest.mark.parametrize(
     ("steps", "epochs", "wanted"),
-    [(0, 3, (3, 9)), (1, 3, (1, 3)), (9, 1, (3, 9)), (10, 1, (4, 12))],
+    [(0, 3, 3), (0, 5, 5), (1, 3, 1), (9, 1, 3), (10, 1, 4)],
 )
 def test_labeled_batches_come_again_until_there_are_steps_enough(steps, epochs, wanted):
     given = problem(rows=20, epochs=epochs)  # batches of 8, 8 and 4
     assert mixmatch.length(given, steps) == wanted
 
 
-def test_steps_are_made_and_the_ramp_is_counted_over_them(monkeypatch):
+def test_steps_are_made_and_the_ramp_is_counted_in_them(monkeypatch):
     seen = []
     monkeypatch.setattr(mixmatch, "ramped", lambda step, over: seen.append((step, over)) or 1.0)
-    mixmatch.train(problem(rows=20, how="machine"), steps=10, ramp=0.25)
-    assert seen == [(step, 3.0) for step in range(12)]
+    mixmatch.train(problem(rows=20, how="machine"), steps=10, ramp=3)
+    assert seen == [(step, 3) for step in range(12)]
 
 
 def normed(given) -> Network:
@@ -167,7 +167,7 @@ def test_it_is_the_same_twice_and_other_in_another_round_and_seed():
 def test_portable_does_not_depend_on_how_the_library_adds_up():
     """Without oneDNN and with two threads torch sums in another order."""
     given = problem(padding=1, epochs=1)
-    settings = {"temperature": 0.7, "ramp": 0.0}
+    settings = {"temperature": 0.7, "ramp": 0}
     first = weights(mixmatch.train(given, **settings))
     torch.set_num_threads(2)
     with torch.backends.mkldnn.flags(enabled=False):
