@@ -32,7 +32,7 @@ from stages.rounds.opening import (
     training_images,
 )
 from stages.rounds.oracle import Oracle
-from stages.rounds.record import describe, describe_choice, write_artifacts
+from stages.rounds.record import describe, describe_choice, describe_signature, write_artifacts
 from stages.rounds.selection import choose, pool_of, score
 from stages.study import carry, ledger, settings, tuning
 from stages.study.layout import END, Layout
@@ -85,6 +85,7 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
         clock.mark("select")
     names = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "round": n}
     record = describe(names, known, learned, result, Oracle(data)) | describe_choice(choice)
+    record |= describe_signature(learned, data, known.batches)
     where = (run.task, run.strategy, run.seed)
     folder = run.layout.artifacts(*where, following)
     write_artifacts(folder, learned, choice, run.study.keeps(following))

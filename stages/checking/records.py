@@ -27,7 +27,7 @@ MEASURED = ("labeled_per_class", "test", "correct", "accuracy", "per_class_test"
             "per_class_correct", "nll", "ece")  # fmt: skip
 CORE = ("format", *IDENTITY, "labeled", "test", "correct", "accuracy")
 KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups", "pseudo_labeled",
-         "search"}  # fmt: skip
+         "search", "signature"}  # fmt: skip
 FULL = "full"
 SHOWN = 10  # thumbnails
 LARGEST_SIDE = 64  # of a thumbnail
@@ -170,6 +170,8 @@ def _types(record: dict[str, Any]) -> Iterator[str]:
         yield from _pseudo_labeled(record["pseudo_labeled"])
     if "search" in record:
         yield from _search(record["search"])
+    if "signature" in record:
+        yield from _signature(record["signature"])
 
 
 def _search(found: object) -> Iterator[str]:
@@ -187,6 +189,16 @@ def _search(found: object) -> Iterator[str]:
     right = [one["right"] if one["ended"] == ends[0] else -1 for one in trials]
     if max(right) < 0 or found.get("chosen") != right.index(max(right)):
         yield f"search.chosen is {_show(found.get('chosen'))}, allowed: the first best trial"
+
+
+def _signature(found: object) -> Iterator[str]:
+    """What a learner says of its own training."""
+    if not isinstance(found, dict) or not found:
+        yield f"signature is {_show(found)}, allowed: numbers by name"
+        return
+    for name, value in found.items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            yield f"signature.{shown(name, 60)} is {_show(value)}, allowed: a finite number"
 
 
 def _pseudo_labeled(found: object) -> Iterator[str]:

@@ -127,6 +127,36 @@ class _Convolution(Function):
         return of_images, of_weight, None, None, None, None
 
 
+class _TransposedConvolution(Function):
+    @staticmethod
+    def forward(ctx, images, weight, stride, padding, output_padding, groups, dilation):
+        bits = (MANTISSA - bits_of(weight[:, 0].numel())) // 2
+        images, weight = quantise(images, bits), quantise(weight, bits)
+        ctx.save_for_backward(images, weight)
+        ctx.geometry, ctx.bits = (stride, padding, dilation, True, output_padding, groups), bits
+        return F.conv_transpose2d(
+            images, weight, None, stride, padding, output_padding, groups, dilation
+        )
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        images, weight = ctx.saved_tensors
+
+        def backward(terms, wanted):
+            rounded = quantise(gradient, _gradient_bits(ctx.bits, terms))
+            return torch.ops.aten.convolution_backward(
+                rounded, images, weight, None, *ctx.geometry, wanted
+            )
+
+        of_images = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_images = backward(weight[0].numel(), [True, False, False])[0]
+        if ctx.needs_input_grad[1]:
+            of_weight = backward(images[:, 0].numel(), [False, True, False])[1]
+        return of_images, of_weight, None, None, None, None, None
+
+
 class _Product(Function):
     @staticmethod
     def forward(ctx, inputs, weight):
@@ -266,6 +296,24 @@ class Conv2d(nn.Conv2d):
         return maps if self.bias is None else _Bias.apply(maps, self.bias)
 
 
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """:class:`torch.nn.ConvTranspose2d` with exact sums."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps of images (B, C, H, W)."""
+        with torch.backends.cudnn.flags(enabled=False):
+            maps = _TransposedConvolution.apply(
+                images,
+                self.weight,
+                self.stride,
+                self.padding,
+                self.output_padding,
+                self.groups,
+                self.dilation,
+            )
+        return maps if self.bias is None else _Bias.apply(maps, self.bias)
+
+
 class Linear(nn.Linear):
     """:class:`torch.nn.Linear` with exact sums."""
 
@@ -310,6 +358,7 @@ class MapMean(nn.AdaptiveAvgPool2d):
 
 EXACT: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: Conv2d,
+    nn.ConvTranspose2d: ConvTranspose2d,
     nn.Linear: Linear,
     nn.BatchNorm2d: BatchNorm2d,
     nn.MaxPool2d: MaxPool2d,

@@ -20,10 +20,15 @@ def on_test_set(network: Network, data: Prepared, like: Batches) -> dict[str, An
     Args:
         like: of the training array.
     """
+    return evaluate(network, *of_test_set(data, like), data.classes)
+
+
+def of_test_set(data: Prepared, like: Batches) -> tuple[Batches, np.ndarray]:
+    """The test images, normalised as the training array ``like`` is, and their labels (int64)."""
     manifest = data.manifest
     batches = Batches(data.array("test_images"), manifest["mean"], manifest["std"], like.compute)
     labels = np.asarray(data.array("test_labels"))
-    return evaluate(network, batches, labels, data.classes)
+    return batches, labels
 
 
 def evaluate(

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from stages.datasets.prepared import Prepared
+from stages.machine.errors import UserError
 from stages.machine.files import write_array, write_atomically
 from stages.models import state
+from stages.models.batches import Batches
 from stages.rounds.context import Learned, Round
+from stages.rounds.evaluation import of_test_set
 from stages.rounds.oracle import Oracle
 from stages.rounds.properties import properties, thumbnails
 from stages.rounds.selection import Choice
@@ -17,6 +21,7 @@ from stages.study import carry
 
 FORMAT = 1
 SEARCH = "search"  # a part: trials of hyper-parameters, and which was chosen
+SIGNATURE = "signature"  # a part: numbers that say how well a learner's own training went
 PSEUDO_LABELED = "pseudo_labeled"  # a part: rows that were trained on without a bought label
 
 
@@ -43,6 +48,29 @@ def describe(
     if search := learned.parts.get(SEARCH):
         found[SEARCH] = search
     return found
+
+
+def describe_signature(learned: Learned, data: Prepared, like: Batches) -> dict[str, Any]:
+    """What the learner says of its own training, by name; nothing if it says nothing.
+
+    ``Learned.parts["signature"]`` maps names to numbers, or to functions of the test images
+    (Batches) and their labels that give one: they are called here, after the selection, so nothing
+    that is learned or selected depends on them. Rounded to 6 decimals.
+
+    Args:
+        like: of the training array.
+
+    Raises:
+        UserError: a value that is not a finite number.
+    """
+    given = learned.parts.get(SIGNATURE) or {}
+    found = {}
+    for name, value in given.items():
+        number = value(*of_test_set(data, like)) if callable(value) else value
+        if not np.isfinite(number):
+            raise UserError(f"the learner's signature {name!r} is {number}, not a finite number")
+        found[name] = round(float(number), 6)
+    return {SIGNATURE: found} if found else {}
 
 
 def describe_choice(choice: Choice | None) -> dict[str, Any]:
