@@ -216,6 +216,28 @@ def needs(*parts: str, dropout: bool | Callable[[dict[str, Any]], bool] = False)
     return mark
 
 
+def with_settings_of(source: Callable[..., Any]) -> Callable:
+    """Marks a part whose ``**settings`` are those of ``source``, a function of the same file.
+
+    They are declared there alone: parameters of ``source`` that have a default.
+    """
+    shared = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(source).parameters.values()
+        if parameter.default is not inspect.Parameter.empty
+    ]
+
+    def mark(function: Any) -> Any:
+        signature = inspect.signature(function)
+        own = list(signature.parameters.values())[:-1]  # the last one is **settings
+        first = [one for one in own if one.kind != inspect.Parameter.KEYWORD_ONLY]
+        named = [*first, *shared, *own[len(first) :]]
+        function.__signature__ = signature.replace(parameters=named)
+        return function
+
+    return mark
+
+
 def makes(*parts: str) -> Callable:
     """Marks a learner that gives these ``Learned.parts``."""
 

@@ -8,10 +8,11 @@ import io
 import numpy as np
 import torch
 
+from stages.geometry.grid import blocks
 from stages.geometry.probabilities import softmax
 from stages.machine.randomness import Purpose
 from stages.models.augmentation import Augmentation
-from stages.models.batches import classify, embed, slices
+from stages.models.batches import classify, embed
 from stages.rounds.context import Pool
 
 SHOWN = 10
@@ -44,7 +45,7 @@ def mean_distance(points: np.ndarray) -> float:
     points = np.asarray(points, np.float64)
     count = len(points)
     norms, total = (points * points).sum(1), 0.0
-    for part in slices(count, BLOCK):
+    for part in blocks(count, BLOCK):
         scale = norms[part, None] + norms
         squares = scale - 2 * (points[part] @ points.T)
         # Where points coincide, cancellation leaves noise that differs between processors.
@@ -61,7 +62,7 @@ def _augmented_logits(pool: Pool, rows: np.ndarray) -> np.ndarray:
         augment = Augmentation("crop", max(1, min(pool.batches.images.shape[2:]) // 16))
     rng = pool.generator(Purpose.INSPECT)
     parts = []
-    for part in slices(len(rows), BLOCK):
+    for part in blocks(len(rows), BLOCK):
         raw = augment(pool.batches.raw(rows[part]), rng)
         parts.append(pool.network.embed(pool.batches.normalise(raw)).cpu())
     return classify(pool.network, torch.cat(parts).numpy(), pool.batches.compute)
