@@ -217,12 +217,15 @@ def needs(*parts: str, dropout: bool | Callable[[dict[str, Any]], bool] = False)
 
 
 def with_settings_of(source: Callable[..., Any]) -> Callable:
-    """Marks a part whose ``**settings`` are those of ``source``, a function of the same file.
+    """Marks a part whose ``**settings`` are those of ``source``, where alone they are declared.
 
-    They are declared there alone: parameters of ``source`` that have a default.
+    Those are its parameters that have a default.
     """
     shared = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        parameter.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY,
+            annotation=eval(parameter.annotation, _globals_of(source)),
+        )
         for parameter in inspect.signature(source).parameters.values()
         if parameter.default is not inspect.Parameter.empty
     ]

@@ -62,7 +62,7 @@ def entropies(pool: Pool, *, temperature: Positive = 1.0) -> Uncertainties:
 def weighted_centres(
     features: Uncertainties, b: int, rng: np.random.Generator, *, iterations: Steps = 20
 ) -> np.ndarray:
-    """Prabhu et al. 2021: of each of b clusters, weighted by uncertainty, the nearest to its centre.
+    """Prabhu et al. 2021: of b clusters, weighted by uncertainty, those nearest to the centres.
 
     Lloyd's algorithm from k-means++ seeds (:func:`stages.geometry.lloyd.kmeans`); a candidate that
     is the nearest to two centres is taken once, for the other centre the next one. Where no weight

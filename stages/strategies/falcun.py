@@ -22,8 +22,8 @@ ENTRIES = {
         source="Gilhuber et al. 2024 (FALCUN)",
         family="hybrid",
         cost="b N C",
-        formula="draws in proportion to (u + d)^gamma; u = 1 - (p_(1) - p_(2)), d the smallest of u "
-        "and sum_c |p_c - q_c| over the q taken, scaled to [0, 1] over the candidates left",
+        formula="draws in proportion to (u + d)^gamma; u = 1 - (p_(1) - p_(2)), d the smallest of "
+        "u and sum_c |p_c - q_c| over the q taken, scaled to [0, 1] over the candidates left",
     ),
 }
 BLOCK = 4096

@@ -48,7 +48,7 @@ def bald(pool: Pool, *, passes: Passes = 10) -> Scores | Amounts:
 
 def entropy(pool: Pool) -> Scores | Amounts:
     """:func:`stages.geometry.measures.entropy_of` the network as it is, shape (N,)."""
-    return uncertainty.entropy(pool)
+    return np.maximum(uncertainty.entropy(pool), 0)  # rounding alone can make it negative
 
 
 def noisy(
@@ -79,9 +79,6 @@ def noisy(
         raise UserError(f"form is {form!r}; allowed: {', '.join(get_args(Form))}")
     if b > len(scores):
         raise UserError(f"cannot take {b} of {len(scores)} candidates")
-    rounded = round_to_ties(scores)
-    if len(scores) and scores.min() < 0:
-        raise UserError(f"score of candidate {scores.argmin()} is {scores.min()}; allowed: 0 or up")
     noise = rng.gumbel(size=len(scores)) / beta
     if form == "softmax":
         return top(scores + noise, b, rng)
@@ -89,6 +86,9 @@ def noisy(
         ranks = np.empty(len(scores))
         ranks[top(scores, len(scores), rng)] = np.arange(1, len(scores) + 1)
         return top(noise - np.log(ranks), b, rng)
+    if scores.min(initial=0) < 0:
+        raise UserError(f"score of candidate {scores.argmin()} is {scores.min()}; allowed: 0 or up")
+    rounded = round_to_ties(scores)
     some = np.flatnonzero(rounded > 0)
     first = some[top(np.log(scores[some]) + noise[some], min(b, len(some)), rng)]
     rest = rng.permutation(np.flatnonzero(rounded <= 0))
