@@ -216,6 +216,31 @@ def needs(*parts: str, dropout: bool | Callable[[dict[str, Any]], bool] = False)
     return mark
 
 
+def with_settings_of(source: Callable[..., Any]) -> Callable:
+    """Marks a part whose ``**settings`` are those of ``source``, where alone they are declared.
+
+    Those are its parameters that have a default.
+    """
+    shared = [
+        parameter.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY,
+            annotation=eval(parameter.annotation, _globals_of(source)),
+        )
+        for parameter in inspect.signature(source).parameters.values()
+        if parameter.default is not inspect.Parameter.empty
+    ]
+
+    def mark(function: Any) -> Any:
+        signature = inspect.signature(function)
+        own = list(signature.parameters.values())[:-1]  # the last one is **settings
+        first = [one for one in own if one.kind != inspect.Parameter.KEYWORD_ONLY]
+        named = [*first, *shared, *own[len(first) :]]
+        function.__signature__ = signature.replace(parameters=named)
+        return function
+
+    return mark
+
+
 def makes(*parts: str) -> Callable:
     """Marks a learner that gives these ``Learned.parts``."""
 

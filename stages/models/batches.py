@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stages.geometry.grid import blocks
 from stages.machine.errors import UserError
 from stages.models.compute import Compute
 from stages.models.networks import Network
@@ -89,12 +90,6 @@ class Batches:
         return len(self.images)
 
 
-def slices(count: int, size: int) -> Iterator[slice]:
-    """0 .. count in pieces of ``size``; the last may be smaller."""
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
-
-
 def batches_of(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """``order`` in pieces of ``size``, none dropped.
 
@@ -116,7 +111,7 @@ def over_rows(
     batches: Batches, rows: np.ndarray, function: Callable[[Tensor], Tensor]
 ) -> np.ndarray:
     """``function`` on normalised images of ``rows`` in batches: float, shape (len(rows), ...)."""
-    parts = slices(len(rows), INFERENCE_BATCH)
+    parts = blocks(len(rows), INFERENCE_BATCH)
     return _gathered(
         (function(batches.normalise(batches.raw(rows[part]))).cpu() for part in parts), len(rows)
     )
@@ -162,7 +157,7 @@ def classify(
         mask = None if masks is None else dropout_mask(inputs, network.dropout, masks)
         return network.classify(inputs, mask).double().cpu()
 
-    parts = slices(len(embeddings), CLASSIFIED)
+    parts = blocks(len(embeddings), CLASSIFIED)
     return _gathered((logits(part) for part in parts), len(embeddings))
 
 
@@ -183,7 +178,7 @@ def passes_of(
     blocks are consecutive rows.
     """
     network.eval()
-    for part in slices(len(rows), MASKED_BATCH):
+    for part in blocks(len(rows), MASKED_BATCH):
         shared = network.body.before(batches.normalise(batches.raw(rows[part])))
         logits = [network.classify(network.body.after(shared, masks)) for _ in range(passes)]
         yield torch.stack(logits).double().cpu().numpy()

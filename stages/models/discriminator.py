@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.geometry.diversity import Standard
+from stages.geometry.grid import blocks
 from stages.geometry.probabilities import softmax
 from stages.models import initialise
-from stages.models.batches import batches_of, dropout_mask, slices
+from stages.models.batches import batches_of, dropout_mask
 from stages.models.compute import Compute
 from stages.models.exact import cross_entropy
 from stages.models.optimizers import Adam
@@ -87,7 +88,7 @@ def discriminator_score(
         optimizer.step(torch.autograd.grad(loss, parameters), training.learning_rate)
     with torch.no_grad():
         rows = np.arange(len(pool))
-        logits = [network(inputs(rows[part])).double().cpu() for part in slices(len(pool), BLOCK)]
+        logits = [network(inputs(rows[part])).double().cpu() for part in blocks(len(pool), BLOCK)]
     return softmax(torch.cat(logits).numpy())[:, UNLABELED]
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages.geometry.grid import blocks
 from stages.models import initialise
-from stages.models.batches import batches_of, slices
+from stages.models.batches import batches_of
 from stages.models.compute import Compute
 from stages.models.logistic import Trainer, logistic, tensor
 
@@ -78,5 +79,5 @@ def _margin(logits: Tensor) -> Tensor:
 @torch.no_grad()
 def margins_of(model: nn.Module, inputs: np.ndarray, compute: Compute) -> Tensor:
     """log p(unlabeled) - log p(labeled) of many inputs (N, D), in blocks, shape (N,)."""
-    parts = slices(len(inputs), BLOCK)
+    parts = blocks(len(inputs), BLOCK)
     return torch.cat([_margin(model(tensor(inputs[part], compute))) for part in parts])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stages.geometry.grid import blocks
 from stages.geometry.probabilities import softmax
 from stages.machine.errors import UserError, nearest
 from stages.machine.randomness import Purpose, generator
@@ -25,7 +26,6 @@ from stages.models.batches import (
     embed,
     masks_of_pass,
     passes_of,
-    slices,
 )
 
 if TYPE_CHECKING:
@@ -227,14 +227,14 @@ class Pool:
             UserError: the learner trains no committee.
         """
         members = self.part("members")
-        for part in slices(len(self.candidates), CLASSIFIED):
+        for part in blocks(len(self.candidates), CLASSIFIED):
             rows = self.candidates[part]
             yield np.stack([self._chances(one, embed(one, self.batches, rows)) for one in members])
 
     def _embedded(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Blocks of the candidates, and their embeddings: kept ones where there are any."""
         known = vars(self).get("embeddings")
-        for part in slices(len(self.candidates), CLASSIFIED):
+        for part in blocks(len(self.candidates), CLASSIFIED):
             if known is not None:
                 yield part, known[part]
             else:

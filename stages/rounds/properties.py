@@ -8,11 +8,12 @@ import io
 import numpy as np
 import torch
 
+from stages.geometry.grid import blocks
 from stages.geometry.probabilities import softmax
 from stages.machine.randomness import Purpose
 from stages.models.augmentation import Augmentation
 from stages.models.augmentation.geometry import cropped
-from stages.models.batches import classify, embed, slices
+from stages.models.batches import classify, embed
 from stages.models.views import draws_of
 from stages.rounds.context import Pool
 
@@ -47,7 +48,7 @@ def mean_distance(points: np.ndarray) -> float:
     points = np.asarray(points, np.float64)
     count = len(points)
     norms, total = (points * points).sum(1), 0.0
-    for part in slices(count, BLOCK):
+    for part in blocks(count, BLOCK):
         scale = norms[part, None] + norms
         squares = scale - 2 * (points[part] @ points.T)
         # Where points coincide, cancellation leaves noise that differs between processors.
@@ -62,7 +63,7 @@ def _augmented_logits(pool: Pool, rows: np.ndarray) -> np.ndarray:
     augment = Augmentation(task.augmentation, task.padding)
     padding = max(1, min(pool.batches.images.shape[2:]) // 16)
     rng = pool.generator(Purpose.INSPECT)
-    for part in slices(len(rows), BLOCK):
+    for part in blocks(len(rows), BLOCK):
         raw = pool.batches.raw(rows[part])
         if task.augmentation == "none":
             offsets = rng.integers(0, 2 * padding + 1, (2, len(raw)))

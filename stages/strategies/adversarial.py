@@ -13,6 +13,7 @@ from pydantic import Field
 
 from stages.catalogue.kinds import WHOLE, Amount, Positive, Steps
 from stages.catalogue.strategy import Strategy
+from stages.geometry.grid import blocks
 from stages.machine.progress import progress
 from stages.strategies.handshake import Scores, Selection
 from stages.strategies.top import top
@@ -133,12 +134,11 @@ def _attack(
     pool: Pool, step: Step, iterations: int, overshoot: float, keep: bool
 ) -> Scores | Attacked:
     from stages.models.attacks import iterate, norms
-    from stages.models.batches import slices
 
     batches, compute = pool.batches, pool.batches.compute
     lengths = np.full(len(pool.candidates), np.inf)
     kept = _Nearest(pool.query_size, batches.images.shape[1:])
-    for part in progress(list(slices(len(pool.candidates), BATCH)), "attack", "batch"):
+    for part in progress(list(blocks(len(pool.candidates), BATCH)), "attack", "batch"):
         images = batches.normalise(batches.raw(pool.candidates[part]))
         attack = iterate(pool.network, images, step, iterations, overshoot)
         flipped = attack.flipped.cpu().numpy()

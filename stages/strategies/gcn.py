@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from stages.catalogue.kinds import (
     WeightDecay,
     Width,
 )
+from stages.catalogue.parts import with_settings_of
 from stages.catalogue.strategy import Strategy
 from stages.geometry.farthest import farthest_first
 from stages.machine.errors import UserError
@@ -48,6 +49,8 @@ ENTRIES = {
 }
 OUTSIDE = -2.0  # below every score
 
+Rule = Literal["nearest", "farthest"]
+
 
 class Nodes(NamedTuple):
     """What CoreGCN selects from.
@@ -78,9 +81,8 @@ class Trained:
     chances: np.ndarray
 
 
-def uncertain(
+def train(
     pool: Pool,
-    *,
     subset: Drawn = 10000,
     hidden: Width = 128,
     dropout: Rate = 0.3,
@@ -88,76 +90,13 @@ def uncertain(
     learning_rate: LearningRate = 0.001,
     weight_decay: WeightDecay = 0.0005,
     loss_weight: Positive = 1.2,
-    margin: Share = 0.1,
-    rule: Literal["nearest", "farthest"] = "nearest",
-) -> Scores:
-    """UncertainGCN, Caramalau et al. 2021, shape (N,); -2 outside the subset.
-
-    ``nearest`` wants the chance of being labeled close to ``margin``: -|margin - f|. That is what
-    the authors' code selects and what the text says (a margin near 0 for the least labeled);
-    ``farthest`` is the formula as printed, argmax |margin - f|.
+) -> Trained:
+    """Train the GCN on all nodes at once (:func:`stages.models.gcn.trained`).
 
     Args:
         subset: candidates drawn as nodes; 0: all.
         hidden, dropout, epochs, learning_rate, weight_decay: of the GCN and of Adam.
         loss_weight: lambda, on the unlabeled nodes.
-        margin: s_margin.
-        rule: ``nearest`` or ``farthest``.
-
-    Raises:
-        UserError: training diverged, ``subset`` is below b, or an unknown rule.
-    """
-    if rule not in ("nearest", "farthest"):
-        raise UserError(f"rule is {rule!r}; allowed: nearest, farthest")
-    trained = train(pool, subset, hidden, dropout, epochs, learning_rate, weight_decay, loss_weight)
-    distances = np.abs(margin - trained.chances[: len(trained.drawn)])
-    scores = np.full(len(pool.candidates), OUTSIDE)
-    scores[trained.drawn] = -distances if rule == "nearest" else distances
-    return scores
-
-
-def core(
-    pool: Pool,
-    *,
-    subset: Drawn = 10000,
-    hidden: Width = 128,
-    dropout: Rate = 0.3,
-    epochs: Steps = 200,
-    learning_rate: LearningRate = 0.001,
-    weight_decay: WeightDecay = 0.0005,
-    loss_weight: Positive = 1.2,
-) -> Nodes:
-    """CoreGCN, Caramalau et al. 2021: features for k-center greedy.
-
-    The outputs of the GCN's first layer, as the paper says (its released code goes on with the
-    features that it put into the GCN). Settings as in :func:`uncertain`.
-    """
-    trained = train(pool, subset, hidden, dropout, epochs, learning_rate, weight_decay, loss_weight)
-    count = len(trained.drawn)
-    return Nodes(trained.drawn, trained.hidden[:count], trained.hidden[count:])
-
-
-def kcenter_greedy(nodes: Nodes, b: int, rng: np.random.Generator) -> np.ndarray:
-    """:func:`stages.geometry.farthest.farthest_first` among the drawn candidates.
-
-    Raises:
-        UserError: a feature is not finite, or b is larger than M.
-    """
-    drawn, candidates, labeled = nodes
-    return drawn[farthest_first(candidates, labeled, b, rng)]
-
-
-def train(
-    pool: Pool,
-    subset: int,
-    hidden: int,
-    dropout: float,
-    epochs: int,
-    learning_rate: float,
-    weight_decay: float,
-    loss_weight: float,
-) -> Trained:
-    """Train the GCN on all nodes at once (:func:`stages.models.gcn.trained`).
 
     Raises:
         UserError: training diverged, b is larger than N, ``subset`` is below b, or ``dropout`` is
@@ -189,3 +128,53 @@ def train(
         loss_weight=loss_weight,
     )
     return Trained(drawn, outputs, chances)
+
+
+@with_settings_of(train)
+def uncertain(pool: Pool, *, margin: Share = 0.1, rule: Rule = "nearest", **gcn: Any) -> Scores:
+    """UncertainGCN, Caramalau et al. 2021, shape (N,); -2 outside the subset.
+
+    ``nearest`` wants the chance of being labeled close to ``margin``: -|margin - f|. That is what
+    the authors' code selects and what the text says (a margin near 0 for the least labeled);
+    ``farthest`` is the formula as printed, argmax |margin - f|.
+
+    Args:
+        margin: s_margin.
+        rule: ``nearest`` or ``farthest``.
+        gcn: settings of :func:`train`.
+
+    Raises:
+        UserError: training diverged, ``subset`` is below b, or an unknown rule.
+    """
+    if rule not in get_args(Rule):
+        raise UserError(f"rule is {rule!r}; allowed: {', '.join(get_args(Rule))}")
+    trained = train(pool, **gcn)
+    distances = np.abs(margin - trained.chances[: len(trained.drawn)])
+    scores = np.full(len(pool.candidates), OUTSIDE)
+    scores[trained.drawn] = -distances if rule == "nearest" else distances
+    return scores
+
+
+@with_settings_of(train)
+def core(pool: Pool, **gcn: Any) -> Nodes:
+    """CoreGCN, Caramalau et al. 2021: features for k-center greedy.
+
+    The outputs of the GCN's first layer, as the paper says (its released code goes on with the
+    features that it put into the GCN).
+
+    Args:
+        gcn: settings of :func:`train`.
+    """
+    trained = train(pool, **gcn)
+    count = len(trained.drawn)
+    return Nodes(trained.drawn, trained.hidden[:count], trained.hidden[count:])
+
+
+def kcenter_greedy(nodes: Nodes, b: int, rng: np.random.Generator) -> np.ndarray:
+    """:func:`stages.geometry.farthest.farthest_first` among the drawn candidates.
+
+    Raises:
+        UserError: a feature is not finite, or b is larger than M.
+    """
+    drawn, candidates, labeled = nodes
+    return drawn[farthest_first(candidates, labeled, b, rng)]

@@ -229,7 +229,8 @@ def _strategies(labels: list[str], tasks: list[str], settings: Settings, faults:
         _drawn(label, involved, tasks, settings, faults)
         _taught(label, entry.learner, tasks, settings, faults)
         if entry.selector == K_DPP:
-            _linear_kernel(label, options, tasks, settings, faults)
+            key = entry.name("selector", "kernel")
+            _linear_kernel(label, key, options, tasks, settings, faults)
     for name in tasks if samplers else []:
         model = settings.task[name].model
         if model.settings.get(DROPOUT, 0) == 0:
@@ -287,17 +288,22 @@ def _taught(label: str, path: str, tasks: list[str], settings: Settings, faults:
 
 
 def _linear_kernel(
-    label: str, options: dict[str, Any], tasks: list[str], settings: Settings, faults: Faults
+    label: str,
+    key: str,
+    options: dict[str, Any],
+    tasks: list[str],
+    settings: Settings,
+    faults: Faults,
 ) -> None:
     """A k-DPP with a linear kernel has no set of more points than an embedding has numbers."""
-    if "linear" not in [values.get("kernel", options["kernel"]) for values in settings.grid(label)]:
+    if "linear" not in [values.get(key, options[key]) for values in settings.grid(label)]:
         return
     for name in tasks:
         task = settings.task[name]
         width = data.width(task)
         if width is not None and task.query_size > width:
             faults.add(
-                f"strategy.{label}.kernel is 'linear', but task.{name}.query_size is "
+                f"strategy.{label}.{key} is 'linear', but task.{name}.query_size is "
                 f"{task.query_size} and embeddings of {task.model.name} have {width} numbers; "
                 f"allowed: rbf, or a query_size up to {width}",
                 ("task", name, "query_size"),

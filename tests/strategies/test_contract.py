@@ -44,7 +44,10 @@ SCORES_WITHOUT_ORDER = [
     *(name for name in NAMES if name.endswith("_ensemble")),
 ]
 # Not coreset: its program has several solutions of one radius, and the solver takes any.
-PICKS_WITHOUT_ORDER = ["kcenter", "exploitation_exploration", "mcadl", "bait"]
+PICKS_WITHOUT_ORDER = [
+    *("kcenter", "exploitation_exploration", "mcadl", "bait"),
+    *("max_herding", "uherding"),
+]
 
 
 @cache

@@ -30,7 +30,7 @@ from stages.catalogue import (
 from stages.catalogue.kinds import Amount, Count, Names, Passes, Pixels, Size
 from stages.catalogue.parts import makes, needs
 from stages.machine.errors import UserError
-from stages.strategies.handshake import Scores
+from stages.strategies.handshake import Embeddings, Scores
 from stages.study import settings
 
 HERE = __name__
@@ -380,6 +380,41 @@ def test_a_study_tunes_settings_in_sections(tmp_path):
 
 
 # what a part says of its settings
+
+
+def embedded(pool, *, kernel: Literal["linear", "cubic"] = "cubic") -> Embeddings:
+    """Shares a setting's name with the k-DPP."""
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_a_kernel_of_two_parts_is_checked_by_its_name(tmp_path, linear):
+    """Embeddings of small_cnn have 128 numbers; it is the selector's kernel that counts."""
+    kernels = {"scorer": {"use": own("embedded"), "kernel": "cubic" if linear else "linear"}}
+    kernels["selector"] = {"use": "kdpp", "kernel": "linear" if linear else "rbf"}
+    changes = {"strategies": ["mine"], "strategy__mine": kernels, "task__digits__query_size": 129}
+    path = write_params(tmp_path, tree(**changes))
+    if not linear:
+        settings.load(path)
+        return
+    with pytest.raises(UserError, match="strategy.mine.selector.kernel is 'linear', but task.digi"):
+        settings.load(path)
+
+
+def basic(pool, weight: Amount = 2.0, *, passes: Passes = 5):
+    return weight, passes
+
+
+@parts.with_settings_of(basic)
+def further(pool, *, rate: Amount = 0.5, **settings: Any):
+    return rate, basic(pool, **settings)
+
+
+def test_settings_of_another_function_are_declared_there_alone():
+    found = parts.section(own("further"))
+    assert found.defaults == {"weight": 2.0, "passes": 5, "rate": 0.5}
+    assert parts.bind(own("further"), {"weight": 3.0, "rate": 1.0})(None) == (1.0, (3.0, 5))
+    _, wrong = parts.check("here", own("further"), {"passes": 1, "settings": 3})
+    assert set(wrong) == {"passes", "settings"}
 
 
 def test_only_some_parameters_are_settings():
