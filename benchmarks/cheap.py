@@ -13,7 +13,7 @@ import os
 import shutil
 from pathlib import Path
 
-KINDS = ("prepare", "protocol", "split", "start", "round", "full", "report")
+KINDS = ("prepare", "protocol", "split", "start", "round", "full", "report", "verify")
 WEIGHTS = 100_000  # bytes
 
 
@@ -92,3 +92,7 @@ def report(arguments: list[str] | None = None) -> None:
         _write(f"reports/{name}", "{}\n")
     for name in ("tables/a.csv", "figures/a.svg", "plots/a.png"):
         _write(f"reports/{name}", "a\n")
+
+
+def verify(arguments: list[str] | None = None) -> None:
+    """Nothing that these stages write is a ledger."""

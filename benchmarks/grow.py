@@ -1,11 +1,13 @@
 """What growing costs beside the work itself: ``python -m benchmarks.grow PART ...``.
 
-overhead  studies of cheap stages, 100, 2,000 and 10,000 of them, each from nothing: seconds a stage
-          beyond the stage's own, by engine; then a second time, with nothing to do
-noop      the same second time against a plain ``dvc repro``
-engines   the study of params.yaml (see the options) by serial, dask and plain ``dvc repro``, in
-          alternation, and whether all wrote the same bytes
-warm      one round of each strategy of the catalogue, in one process in random order, and in
+overhead  studies of cheap stages, 100, 2,000 and 10,000 of them, each from nothing: milliseconds a
+          stage beyond the stage's own, by the clock and of all processors, by engine; then again
+          with nothing to do
+noop      the same, and with nothing to do against a plain ``dvc repro``, in alternation
+engines   the study of params.yaml (see the options) by serial, by 1, 2 and 8 dask workers, without
+          DVC and then taken over, and by plain ``dvc repro``, in alternation, and whether all
+          wrote the same bytes
+warm      some rounds of each strategy of the catalogue, in one process in two random orders, and in
           processes of their own: the same bytes? And the memory of a process over many rounds
 """
 
@@ -15,11 +17,12 @@ import argparse
 import os
 import random
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -41,6 +44,7 @@ from benchmarks.study import (
 WROTE = ("splits/**/*", "reports/**/*", "artifacts/**/*.np?", "dvc.lock")
 # Strategies, seeds and rounds, for about so many stages.
 SIZES = {100: (4, 4, 5), 2_000: (20, 5, 20), 10_000: (20, 24, 20)}
+WORKERS = ("1", "2", "8")  # whose bytes are compared
 ENDED = re.compile(r" ended after ([\d.]+) s")
 
 
@@ -52,6 +56,12 @@ def load() -> str:
 def grow(root: Path, *arguments: str) -> float:
     """Seconds of ``python -m stages.grow``; ends this program if it fails."""
     return _seconds([sys.executable, "-m", "stages.grow", *arguments], root)
+
+
+def spent() -> float:
+    """Seconds of processor that processes begun here, and theirs, have taken."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def _seconds(command: list[str], root: Path) -> float:
@@ -90,22 +100,29 @@ def overhead(options: argparse.Namespace, place: Path, plain: bool = False) -> N
         cheap_study(root, options, size)
         for engine in options.engines:
             reset(root)
+            before = spent()
             taken = grow(root, "--engine", engine)
-            own = worked(root)
-            idle = median(grow(root, "--engine", engine) for _ in range(options.repeats))
+            processor, own = spent() - before, worked(root)
             count, mine = len(own), sum(own) / (1 if engine == "serial" else options.workers)
-            beyond = 1000 * (taken - mine) / count
-            row = [count, engine, f"{taken:.1f}", f"{sum(own):.1f}", f"{beyond:.1f}", f"{idle:.1f}"]
+            ms = [1000 * (taken - mine) / count, 1000 * (processor - sum(own)) / count]
+            found = alternate(idle_ways(root, engine, plain), options.repeats)
+            idle = [f"{median(times):.1f}" for times in found.values()]
             if plain:
-                row.append(f"{_seconds(['dvc', 'repro', '-q'], root):.1f}")
-                plain = False if engine == options.engines[-1] else plain
+                idle.append(f"{ratio(*found.values()):.2f}")
+            row = [count, engine, *(f"{x:.1f}" for x in (taken, sum(own), *ms)), *idle]
             rows.append([*row, load()])
         shutil.rmtree(root)
-    header = ["stages", "engine", "s", "stages' own s", "ms a stage beyond", "nothing to do, s"]
-    show(
-        [*header, *(["dvc repro, nothing to do, s"] if "noop" in options.parts else []), "load"],
-        rows,
-    )
+    header = ["stages", "engine", "s", "stages' own s", "ms a stage beyond", "of processor"]
+    header += ["nothing to do, s", *(["dvc repro, s", "ratio"] if plain else []), "load"]
+    show(header, rows)
+
+
+def idle_ways(root: Path, engine: str, plain: bool) -> dict[str, Callable[[], float]]:
+    """What is to be done where nothing is, by whom."""
+    ways = {engine: lambda: grow(root, "--engine", engine)}
+    if plain:
+        ways["dvc repro"] = lambda: _seconds(["dvc", "repro", "-q"], root)
+    return ways
 
 
 def engines(options: argparse.Namespace, place: Path) -> None:
@@ -118,14 +135,16 @@ def engines(options: argparse.Namespace, place: Path) -> None:
     def way(name: str, command: list[str]) -> float:
         reset(root)
         taken = _seconds(command, root)
+        if "--without-dvc" in command:
+            taken += grow(root, "--engine", "serial")  # which records what lies there
         wrote[name] = digests(root, WROTE)
         return taken
 
     python = [sys.executable, "-m", "stages.grow", "--engine"]
     ways = {
         "serial": [*python, "serial"],
-        "dask, 1 worker": [*python, "dask", "--workers", "1"],
-        f"dask, {options.workers} workers": [*python, "dask", "--workers", str(options.workers)],
+        **{f"dask, workers: {count}": [*python, "dask", "--workers", count] for count in WORKERS},
+        "without DVC, then taken over": [*python, "dask", "--workers", "2", "--without-dvc"],
         "dvc repro": ["dvc", "repro", "-q"],
     }
     found = alternate(

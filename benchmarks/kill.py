@@ -1,11 +1,15 @@
 """Interruptions of ``make repro`` at random moments: ``python -m benchmarks.kill``.
 
 On a copy of the repository with a short study: each ``make repro`` starts from nothing, is
-interrupted in one of the ways below after a random part of the time that an undisturbed one takes,
-and is followed by a ``make repro`` to the end, with nothing done by hand in between. What counts:
-it succeeds; splits/, reports/ and dvc.lock are, byte for byte, the undisturbed run's; ``dvc
+interrupted in one of the ways below, and is followed by a ``make repro`` to the end, with nothing
+done by hand in between. The moment is, in turn, a random part of the time that an undisturbed one
+takes, a random number of stages that it has finished, or the writing of dvc.lock. What counts: the
+second one succeeds; splits/, reports/ and dvc.lock are, byte for byte, the undisturbed run's; ``dvc
 status`` finds nothing to do; the interrupted one printed no traceback and, unless it was killed,
 left no process. Exit code 1 if any interruption fails in any of these.
+
+With ``--cheap`` the stages write what real ones write and compute nothing: many more interruptions
+an hour, and each link still hangs on the one before it.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import cheap
 from benchmarks.common import machine, show, stopwatch
 from benchmarks.study import (
     add_study_options,
@@ -38,13 +43,15 @@ from benchmarks.study import (
     reset,
     write_study,
 )
-from stages.farm import lockfile
+from stages.farm import lockfile, without_dvc
 from stages.farm.journal import PLACE as JOURNAL
 
 COMMITTED = ("splits/**/*", "reports/**/*", "dvc.lock")
 MENDED = re.compile("half-written|was missing|from the journal")
+LOCK_PART = re.compile(r"\.dvc\.lock\..*\.part")  # dvc.lock is being written
 MOMENT = 2.0  # seconds
 LIMIT = 900  # seconds for one `make repro`
+LOOK = 0.001  # seconds between two looks at what a study has come to
 Process = psutil.Process
 
 
@@ -134,6 +141,7 @@ class Study:
             "make": ["make", "--no-print-directory", f"VENV={python}", "repro"],
             "dvc": ["dvc", "repro"],
         }
+        self.stages = len(without_dvc.stages_of(root))
         self.faults: Counter[str] = Counter()
         self.recovered = 0
         self.said = ""
@@ -155,7 +163,19 @@ class Study:
         self.said = done.stdout
         return " / ".join(done.stdout.strip().splitlines()[-4:]) if done.returncode else ""
 
-    def interrupted(self, way: Way, delay: float) -> tuple[bool, str]:
+    def moment(self, way: Way, turn: int, expected: float) -> tuple[str, Callable[[], bool]]:
+        """When to interrupt, in words and as what is to come true."""
+        turn = turn % 3 if way.command == "make" else 0
+        if turn == 0:
+            until = time.monotonic() + (delay := self.rng.uniform(0, expected))
+            return f"{delay:.1f} s", lambda: time.monotonic() > until
+        if turn == 1:
+            journal, wanted = self.root / JOURNAL, self.rng.randint(1, self.stages)
+            pause = self.rng.uniform(0, 0.1)
+            return f"{wanted} stages", lambda: _lines(journal) > wanted and not time.sleep(pause)
+        return "dvc.lock", lambda: any(map(LOCK_PART.match, os.listdir(self.root)))
+
+    def interrupted(self, way: Way, due: Callable[[], bool]) -> tuple[bool, str]:
         """Start, interrupt, wait for the end: whether it was still there, and what it printed."""
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
@@ -166,8 +186,8 @@ class Study:
                 stderr=log,
                 start_new_session=True,
             )
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(delay)
+            while process.poll() is None and not due():
+                time.sleep(LOOK)
             alive = process.poll() is None
             before = os.fstat(log.fileno()).st_size
             if alive:
@@ -215,15 +235,23 @@ class Study:
         return what
 
 
+def _lines(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
 def trials(
     study: Study, options: argparse.Namespace, expected: float, truth: dict[str, str]
 ) -> Iterator[list[object]]:
     """Interrupt, recover, compare: a line of the table for each."""
-    names, count = [name for name in WAYS if options.only in name], 0
+    names, count, turn = [name for name in WAYS if options.only in name], 0, 0
     while count < options.interruptions:
         name = names[count % len(names)]
-        way, delay = WAYS[name], study.rng.uniform(0, expected)
-        alive, said = study.interrupted(way, delay)
+        way, turn = WAYS[name], turn + 1
+        when, due = study.moment(way, turn, expected)
+        alive, said = study.interrupted(way, due)
         if not alive:  # it was done before its time came
             reset(study.root)
             continue
@@ -247,15 +275,17 @@ def trials(
         mended = [line for line in study.said.splitlines() if MENDED.search(line)]
         study.recovered += not faults
         lines = said[said.find("interrupted (") :].count("\n") if "interrupted (" in said else "-"
-        cells = [f"{delay:.1f}", lines, left, damage, "yes" if mended else "-", f"{clock():.1f}"]
+        cells = [when, lines, left, damage, "yes" if mended else "-", f"{clock():.1f}"]
         yield [count, name, *cells, "; ".join(faults) or "as undisturbed"]
+        if faults:
+            print(f"no. {count}: {said}\nand then: {study.said}", file=sys.stderr, flush=True)
         reset(study.root)
 
 
 HEADER = [
     "no.",
     "interrupted",
-    "after s",
+    "at",
     "lines said",
     "processes left",
     "damaged",
@@ -278,6 +308,7 @@ def main() -> None:
     parser.add_argument("--interruptions", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the delays")
     parser.add_argument("--only", default="", help="ways with this in the name")
+    parser.add_argument("--cheap", action="store_true", help="stages that compute nothing")
     parser.add_argument("--working-tree", action="store_true", help="copy uncommitted files, too")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -285,6 +316,8 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="kill-")).resolve()
     try:
         copy_repository(root, options.working_tree)
+        if options.cheap:
+            cheap.install(root)
         write_study(root, options)
         study = Study(root, options.environment.resolve(), random.Random(options.seed))
         with stopwatch() as clock:
