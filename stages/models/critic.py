@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stages.geometry.grid import blocks
 from stages.models import Network
-from stages.models.batches import Batches, embed, slices
+from stages.models.batches import Batches, embed
 from stages.models.exact import product
 from stages.models.optimizers import Adam
 from stages.models.smooth import norm
@@ -125,7 +126,7 @@ def of_embeddings(critic: Critic, embeddings: np.ndarray, batches: Batches) -> n
     """D of embeddings (N, D), float64, shape (N,)."""
     found = [
         critic(torch.from_numpy(embeddings[part]).to(batches.compute.device)).double().cpu()
-        for part in slices(len(embeddings), BLOCK)
+        for part in blocks(len(embeddings), BLOCK)
     ]
     return torch.cat(found).numpy() if found else np.empty(0)
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stages.geometry.grid import blocks
 from stages.models import Network
 from stages.models.autoencoder import (
     Decoder,
@@ -21,7 +22,7 @@ from stages.models.autoencoder import (
     sample,
     squared_error,
 )
-from stages.models.batches import INFERENCE_BATCH, Batches, slices
+from stages.models.batches import INFERENCE_BATCH, Batches
 from stages.models.logistic import logistic
 from stages.models.optimizers import Adam
 from stages.models.smooth import sigmoid
@@ -221,7 +222,7 @@ def reconstruction_error(
     """
     networks.eval()
     total = 0.0
-    for part in slices(len(labels), INFERENCE_BATCH):
+    for part in blocks(len(labels), INFERENCE_BATCH):
         images = batches.normalise(batches.raw(np.arange(part.start, part.stop)))
         targets = torch.from_numpy(labels[part]).to(images.device)
         chances = one_hot(targets, classes, images)

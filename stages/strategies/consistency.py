@@ -77,14 +77,15 @@ def augmented(pool: Pool, passes: int, name: str) -> Iterator[np.ndarray]:
     """
     import torch
 
+    from stages.geometry.grid import blocks
     from stages.geometry.probabilities import softmax
-    from stages.models.batches import INFERENCE_BATCH, slices
+    from stages.models.batches import INFERENCE_BATCH
     from stages.models.mixing import weak
     from stages.models.views import draws_of
 
     change, batches = weak(pool.round.task, name), pool.batches
     pool.network.eval()
-    for part in slices(len(pool.candidates), INFERENCE_BATCH):
+    for part in blocks(len(pool.candidates), INFERENCE_BATCH):
         rows, logits = pool.candidates[part], []
         raw = batches.raw(rows)
         for at in range(passes):
