@@ -15,6 +15,7 @@ from scipy import special
 
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE
 from stages.statistics.dunnett import dunnett_critical, dunnett_tail
+from stages.statistics.effects import shift_seen
 from stages.statistics.finite import computed, finite_or_missing, level
 from stages.statistics.paired import holm
 
@@ -25,13 +26,14 @@ ENOUGH = 5  # seeds from which differences of one strategy alone tell their own 
 MOST_EXACT = 14  # seeds up to which all assignments of signs are tried
 DRAWS = 9_999  # assignments of signs beyond that, from a fixed seed
 NOISE = 1e-12  # differences of fractions closer than this are float noise
+POWER = 0.8
 NAN = float("nan")
 FEW = "fewer than two seeds in common"
 FLAT = "all differences are equal"
 MISSING = "the baseline is not among the strategies"
 COLUMNS = [
     "strategy", "n", "difference", "standard_error", "df", "t", "p", "p_adjusted", "low", "high",
-    "p_equivalent", "verdict", "reason",
+    "p_equivalent", "seen", "verdict", "reason",
 ]  # fmt: skip
 
 
@@ -86,7 +88,9 @@ def against_baseline(
         (strategy - baseline) with standard error, df, t and p of one comparison; p_adjusted over
         the family; low and high, simultaneous intervals of the family (by Bonferroni, or
         Dunnett's where ``blocked``), so a little wider than the step-down verdicts; p_equivalent
-        (adjusted); verdict "better", "equivalent", "worse", "undetermined" or "n/a", and why.
+        (adjusted); seen, the least difference that the interval leaves 0 out of with power 0.8, if
+        the standard error is right; verdict "better", "equivalent", "worse", "undetermined" or
+        "n/a", and why.
 
     Raises:
         ValueError: an infinity, a level outside (0, 1), a negative margin or an unknown method.
@@ -114,11 +118,15 @@ def against_baseline(
     d = d - whole[:, [list(values.columns).index(baseline)]]
     d[np.abs(d) < NOISE] = 0.0
     found = FAMILIES[which](d, level(alpha))
-    found |= {"difference": d.mean(0), "n": np.full(len(names), len(whole))}
+    bound = found.pop("bound")
+    half = bound * found["standard_error"]
+    found |= {"n": np.full(len(names), len(whole)), "difference": d.mean(0)}
+    found |= {"low": d.mean(0) - half, "high": d.mean(0) + half}
+    found["seen"] = shift_seen(float(found["df"][0]), float(bound), POWER) * found["standard_error"]
     found["p_equivalent"] = _equivalent(found, margin)
     table = pd.DataFrame({"strategy": names, **found})
     flat = ~(table["standard_error"] > 0)
-    table.loc[flat, ["df", "t", "p", "p_adjusted", "low", "high", "p_equivalent"]] = NAN
+    table.loc[flat, ["df", "t", "p", "p_adjusted", "low", "high", "p_equivalent", "seen"]] = NAN
     table["reason"] = np.where(flat, FLAT, "")
     table["verdict"] = [_verdict(row, alpha) for row in table.itertuples(index=False)]
     return table[COLUMNS]
@@ -139,12 +147,8 @@ def _paired(d: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
     error = d.std(0, ddof=1) / np.sqrt(n)
     error[np.ptp(d, axis=0) < NOISE] = 0.0
     found = _t_tests(d.mean(0), error, n - 1)
-    half = -special.stdtrit(n - 1, alpha / m / 2) * error
-    return found | {
-        "p_adjusted": holm(found["p"]),
-        "low": d.mean(0) - half,
-        "high": d.mean(0) + half,
-    }
+    bound = -special.stdtrit(n - 1, alpha / m / 2)
+    return found | {"p_adjusted": holm(found["p"]), "bound": bound}
 
 
 def _blocked(d: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
@@ -156,9 +160,8 @@ def _blocked(d: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
     error = np.full(m, np.sqrt(2 * variance / n))
     error[error < NOISE] = 0.0
     found = _t_tests(d.mean(0), error, df)
-    half = dunnett_critical(alpha, m, df) * error
     adjusted = _stepwise(np.abs(found["t"]), lambda t, left: dunnett_tail(t, left.sum(), df)[0])
-    return found | {"p_adjusted": adjusted, "low": d.mean(0) - half, "high": d.mean(0) + half}
+    return found | {"p_adjusted": adjusted, "bound": dunnett_critical(alpha, m, df)}
 
 
 def _flips(d: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
@@ -210,5 +213,5 @@ def _equivalent(found: dict[str, np.ndarray], margin: float) -> np.ndarray:
 
 
 def _none(names: list[str], reason: str, n: int = 0) -> pd.DataFrame:
-    rows = [(name, n, *([NAN] * 9), NOT_AVAILABLE, reason) for name in names]
+    rows = [(name, n, *([NAN] * 10), NOT_AVAILABLE, reason) for name in names]
     return pd.DataFrame(rows, columns=COLUMNS)
