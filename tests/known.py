@@ -27,11 +27,11 @@ TESTED = 1000
 CLASSES = [400, 350, 250]
 GROUPS = {"plain": 700, "odd": 300}
 TABLES = (
-    "aubc", "summary", "win_tie_loss", "improvement", "labels_needed", "calibration", "classes",
-    "groups", "class_balance", "selection", "tests", "assumptions", "kruskal_wallis", "welch_anova",
-    "games_howell", "verdicts", "verdict_lists", "paired_tasks", "paired_seeds", "penalty",
-    "friedman", "mean_ranks", "nemenyi", "bootstrap", "seeds_needed", "literature", "fingerprints",
-    "overlap", "overlap_rounds",
+    "aubc", "summary", "primary", "win_tie_loss", "improvement", "labels_needed", "calibration",
+    "classes", "groups", "class_balance", "selection", "tests", "assumptions", "kruskal_wallis",
+    "welch_anova", "games_howell", "verdicts", "verdict_lists", "paired_tasks", "paired_seeds",
+    "penalty", "friedman", "mean_ranks", "nemenyi", "bootstrap", "seeds_needed", "literature",
+    "fingerprints", "overlap", "overlap_rounds",
 )  # fmt: skip
 EFFECT = {"badge": 30, "random": 0, "kcenter": 9, "entropy": -55}
 
@@ -45,7 +45,9 @@ def settings(**changes):
             "seeds": list(SEEDS),
             "tuned": [],
             "rounds": [SimpleNamespace(n=n, next=n + 1 if n < 3 else "end") for n in range(4)],
-            "report": SimpleNamespace(margin=MARGIN, alpha=ALPHA, baseline=BASELINE),
+            "report": SimpleNamespace(
+                margin=MARGIN, alpha=ALPHA, baseline=BASELINE, primary="auto"
+            ),
             "reproducible": "portable",
             "task": {
                 task: SimpleNamespace(dataset=SimpleNamespace(name=name))

@@ -88,6 +88,7 @@ class Report(Section):
     margin: Annotated[float, Field(ge=0, le=1)] = 0.005  # AUBC difference that counts as a win
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     baseline: str = "random"
+    primary: Literal["auto", "paired", "blocked", "flips"] = "auto"  # the test that decides
 
 
 class Settings(Section):

@@ -566,6 +566,38 @@ def power(gap, a, b, n):
     return stats.nct.sf(bound, df, shift) + stats.nct.cdf(-bound, df, shift)
 
 
+def test_primary_analysis(read):
+    table = read("primary").set_index(["task", "strategy"])
+    assert list(table.index) == list(itertools.product(TASKS, OTHERS))
+    for task in TASKS:
+        own = table.loc[task]
+        d = {name: areas(task, name) - areas(task, BASELINE) for name in OTHERS}
+        p = [stats.ttest_1samp(d[name], 0).pvalue for name in OTHERS]
+        inside = [
+            max(
+                stats.ttest_1samp(d[name], -MARGIN, alternative="greater").pvalue,
+                stats.ttest_1samp(d[name], MARGIN, alternative="less").pvalue,
+            )
+            for name in OTHERS
+        ]
+        same(own["difference"], [d[name].mean() for name in OTHERS])
+        same(own["p"], p)
+        same(own["p_adjusted"], multipletests(p, method="holm")[1])
+        same(own["p_equivalent"], multipletests(inside, method="holm")[1])
+        level = 1 - ALPHA / len(OTHERS)
+        bounds = [stats.ttest_1samp(d[name], 0).confidence_interval(level) for name in OTHERS]
+        same(own["low"], [bound.low for bound in bounds])
+        same(own["high"], [bound.high for bound in bounds])
+        for name in OTHERS:
+            row = own.loc[name]
+            word = "better" if row["difference"] > 0 else "worse"
+            expected = (
+                "equivalent" if row["p_equivalent"] < ALPHA
+                else word if row["p_adjusted"] < ALPHA else "undetermined"
+            )  # fmt: skip
+            assert (row["verdict"], row["analysis"], row["n"]) == (expected, "paired", 5)
+
+
 def test_seeds_needed(read):
     table = read("seeds_needed").set_index(["task", "strategy"])
     assert list(table.index) == list(itertools.product(TASKS, OTHERS))

@@ -27,7 +27,7 @@ def make_settings(tasks, strategies, seeds, rounds=3, baseline="random", dataset
         tasks=list(tasks), strategies=list(strategies), seeds=list(seeds), tuned=[],
         rounds=[SimpleNamespace(n=n, next=n + 1 if n + 1 < rounds else "end")
                 for n in range(rounds)],
-        report=SimpleNamespace(margin=0.005, alpha=0.05, baseline=baseline),
+        report=SimpleNamespace(margin=0.005, alpha=0.05, baseline=baseline, primary="auto"),
         task={task: SimpleNamespace(dataset=SimpleNamespace(name=dataset)) for task in tasks},
     )  # fmt: skip
 
@@ -60,7 +60,9 @@ def noise(t, s, seed, n):
 def check(made):
     """Every table has a title, prints without nan, and n/a tests have a reason."""
     for name, table in made.items():
-        assert name in TITLES and (len(table) or name in ("games_howell", "verdicts")), name
+        assert name in TITLES and (len(table) or name in ("games_howell", "verdicts", "primary")), (
+            name
+        )
         text = tables.to_csv(table)
         assert "nan" not in text.lower().replace("dominan", ""), name
         if "reason" in table and "p" in table:

@@ -102,8 +102,47 @@ def test_kruskal_wallis_by_hand_ranks():
     found = kruskal_wallis({"a": [1, 2, 3], "b": [10, 20, 30], "c": [40, 50, 60]})
     assert found["h"] == pytest.approx(7.2)
     assert found["df"] == 2
-    assert found["p"] == pytest.approx(np.exp(-3.6))
+    # Nothing is larger than complete separation: 1 of 9!/(3! 3! 3! 3!) = 280 ways.
+    assert found["p"] == pytest.approx(1 / 280) and found["p_by"] == "all permutations"
     assert found["n"] == [3, 3, 3]
+
+
+def test_kruskal_wallis_refers_five_values_a_group_to_chi_square():
+    found = kruskal_wallis({"a": range(5), "b": range(10, 15), "c": range(20, 25)})
+    assert found["h"] == pytest.approx(12.5) and found["p_by"] == "chi-square"
+    assert found["p"] == pytest.approx(np.exp(-6.25))
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 2), (2, 3, 3), (4, 4), (2, 2, 3)])
+def test_kruskal_wallis_tries_every_way_as_scipy_does(sizes):
+    rng = np.random.default_rng(sum(sizes))
+    groups = {str(at): np.round(rng.normal(size=n) + at / 2, 1) for at, n in enumerate(sizes)}
+    theirs = stats.permutation_test(
+        list(groups.values()),
+        lambda *x: stats.kruskal(*x).statistic,
+        permutation_type="independent",
+        n_resamples=np.inf,
+        alternative="greater",
+    )
+    ours = kruskal_wallis(groups)
+    assert ours["p_by"] == "all permutations"
+    assert ours["p"] == pytest.approx(theirs.pvalue)
+
+
+def test_kruskal_wallis_draws_permutations_where_there_are_too_many():
+    rng = np.random.default_rng(5)
+    groups = {str(at): rng.normal(size=4) + at / 3 for at in range(6)}
+    found = kruskal_wallis(groups)
+    assert found["p_by"] == "permutations"
+    theirs = stats.permutation_test(
+        list(groups.values()),
+        lambda *x: stats.kruskal(*x).statistic,
+        permutation_type="independent",
+        n_resamples=2000,
+        alternative="greater",
+        rng=np.random.default_rng(0),
+    )
+    assert found["p"] == pytest.approx(theirs.pvalue, abs=0.03)
 
 
 def test_kruskal_wallis_corrects_ties_by_hand():

@@ -184,6 +184,10 @@ def test_kruskal_wallis_agrees_with_pingouin():
     theirs = pingouin.kruskal(long(GROUPS), dv="value", between="strategy").iloc[0]
     ours = kruskal_wallis(GROUPS)
     assert ours["h"] == pytest.approx(theirs["H"])
+    more = {name: [*values, *np.add(values, 0.001)] for name, values in GROUPS.items()}
+    theirs = pingouin.kruskal(long(more), dv="value", between="strategy").iloc[0]
+    ours = kruskal_wallis(more)
+    assert ours["p_by"] == "chi-square"
     assert ours["p"] == pytest.approx(theirs["p_unc"] if "p_unc" in theirs else theirs["p-unc"])
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from stages.reporting.tables.tables import ACCURACY, ALL_BUDGETS, AUBC, FULL_ROW, fixed
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE
+from stages.statistics.primary import BLOCKED, EQUIVALENT, FLIPS, PAIRED
 
 
 def listing(names: list[str], most: int = 12) -> str:
@@ -25,14 +26,23 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"
 
 
-def _verdict_sentence(held: pd.DataFrame, baseline: str, alpha: float) -> str:
+ANALYSES = {
+    PAIRED: "paired t tests over seeds with Holm's correction",
+    BLOCKED: "Dunnett's test with seeds as blocks",
+    FLIPS: "the largest t over the signs of the seeds' differences",
+}
+
+
+def _verdict_sentence(held: pd.DataFrame, baseline: str, alpha: float, margin: float) -> str:
+    """What the primary analysis of one task concludes."""
     words = {
         word: held.loc[held["verdict"] == word, "strategy"].tolist()
-        for word in (BETTER, WORSE, UNDETERMINED, NOT_AVAILABLE)
+        for word in (BETTER, EQUIVALENT, WORSE, UNDETERMINED, NOT_AVAILABLE)
     }
+    meant = {EQUIVALENT: f"equivalent (within {margin:g})"}
     clauses = [
-        f"{listing(words[word])} {'is' if len(words[word]) == 1 else 'are'} {word}"
-        for word in (BETTER, WORSE)
+        f"{listing(words[word])} {'is' if len(words[word]) == 1 else 'are'} {meant.get(word, word)}"
+        for word in (BETTER, EQUIVALENT, WORSE)
         if words[word]
     ]
     if words[UNDETERMINED]:
@@ -43,11 +53,25 @@ def _verdict_sentence(held: pd.DataFrame, baseline: str, alpha: float) -> str:
         )
     if words[NOT_AVAILABLE]:
         clauses.append(f"no test is possible for {listing(words[NOT_AVAILABLE])}")
-    return f"Against `{baseline}` (Games-Howell, alpha {alpha:g}), {'; '.join(clauses)}."
+    by = ANALYSES[held["analysis"].iloc[0]]
+    return f"Against `{baseline}` ({by}, alpha {alpha:g}), {'; '.join(clauses)}."
+
+
+def seen_sentence(held: pd.DataFrame) -> str:
+    """The differences that a task's seeds could have shown; empty where there is no test."""
+    seen = held["seen"].dropna()
+    if not len(seen):
+        return ""
+    low, high = fixed(seen.min(), 4), fixed(seen.max(), 4)
+    span = low if low == high else f"{low} to {high}"
+    return (
+        f"With {count(int(held['n'].max()), 'seed')} a difference in AUBC of {span} is seen four "
+        "times in five, a smaller one less often."
+    )
 
 
 def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
-    """One paragraph of findings, each stated only as far as its test carries it.
+    """One paragraph of findings, from the primary analysis alone.
 
     Args:
         tables: as of `tables.build`.
@@ -60,8 +84,7 @@ def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
     sentences = []
     for task in settings.tasks:
         summary = tables["summary"].query("task == @task and strategy != @FULL_ROW")
-        kruskal = tables["kruskal_wallis"].query("task == @task and measure == @AUBC").iloc[0]
-        held = tables["verdicts"].query("task == @task and measure == @AUBC")
+        held = tables["primary"].query("task == @task")
         best = summary[summary["aubc_rank"] == 1]
         area = fixed(best["aubc_mean"].iloc[0], 4)
         parts = []
@@ -76,16 +99,10 @@ def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
             parts.append(
                 f"{listing(best['strategy'].tolist())} {verb} the highest mean AUBC, {area}."
             )
-        if not pd.isna(kruskal["p"]):
-            differ = kruskal["p"] < alpha
-            parts.append(
-                f"The AUBC of the {kruskal['groups']} strategies "
-                f"{'differs' if differ else 'is not shown to differ'} "
-                f"(Kruskal-Wallis, {p_text(kruskal['p'])})."
-            )
         if len(settings.seeds) > 1 and baseline in settings.strategies and len(held):
-            parts.append(_verdict_sentence(held, baseline, alpha))
-        sentences.append(f"On **{task}**, " + " ".join(parts))
+            parts.append(_verdict_sentence(held, baseline, alpha, settings.report.margin))
+            parts.append(seen_sentence(held))
+        sentences.append(f"On **{task}**, " + " ".join(filter(None, parts)))
     points = tables["win_tie_loss"]
     if len(settings.tasks) > 1 and len(points) > 1:
         top = points[points["rank"] == 1]

@@ -16,6 +16,16 @@ PARAGRAPHS: tuple[tuple[tuple[str, ...], str], ...] = (
 - **±** is one sample standard deviation over seeds (ddof = 1); bands in figures are the same.""",
     ),
     (
+        ("primary",),
+        """\
+- **Primary analysis**: differences from the baseline within each seed, so that what runs of a
+  seed share does not count. *paired*, from five seeds on: t tests of the differences, each strategy
+  with a deviation of its own, stepwise over the strategies. *blocked*, with fewer: a two-way layout
+  of seeds and strategies, one deviation for all, Dunnett's test (1955), stepwise; it assumes that
+  all strategies vary alike. *flips*, on request: the largest |t| over the signs of the differences
+  (Westfall & Young 1993). **Equivalent**: two one-sided tests (Schuirmann 1987) of the margin.""",
+    ),
+    (
         ("tuned",),
         """\
 - **Tuned settings**: every candidate is run with each seed, and the one with the most right answers

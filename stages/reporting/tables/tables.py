@@ -231,6 +231,7 @@ def build(
         "curve": curve,
         "aubc": runs,
         "summary": summary_table(runs, full),
+        "primary": tested.primary_table(runs, settings),
         "win_tie_loss": win_tie_loss(means, settings.report.margin),
     }
     made |= measured.build(rounds, curve, baseline)

@@ -28,6 +28,7 @@ from stages.statistics.effects import difference_seen, seeds_needed
 from stages.statistics.measures import describe
 from stages.statistics.omnibus import kruskal_wallis, welch_anova
 from stages.statistics.paired import holm, paired_table, penalty_matrix
+from stages.statistics.primary import against_baseline, method_of
 from stages.statistics.resampling import bootstrap_mean
 
 WORDS = ("not rejected", "rejected")
@@ -114,6 +115,33 @@ def games_howell_table(runs: pd.DataFrame, tasks, alpha: float) -> pd.DataFrame:
             pairs.insert(0, "measure", measure)
             pairs.insert(0, "task", task)
             parts.append(pairs)
+    return pd.concat(parts, ignore_index=True)
+
+
+def primary_table(runs: pd.DataFrame, settings) -> pd.DataFrame:
+    """The primary analysis of AUBC on each task: every strategy against the baseline, by seed.
+
+    Args:
+        runs: as of `frames.runs_table`.
+        settings: with `tasks`, `strategies` and `report`.
+
+    Returns:
+        DataFrame: task, the columns of `primary.against_baseline`, and analysis, its name.
+    """
+    report, parts = settings.report, []
+    for task in settings.tasks:
+        values = measured(runs, task, AUBC).paired()
+        part = against_baseline(
+            values,
+            report.baseline,
+            method=report.primary,
+            alpha=report.alpha,
+            margin=report.margin,
+        )
+        part.insert(0, "task", task)
+        seeds = int(values.notna().all(axis=1).sum())
+        part.insert(len(part.columns) - 1, "analysis", method_of(seeds, report.primary))
+        parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 

@@ -9,6 +9,13 @@ TITLES: dict[str, tuple[str, str]] = {
     ),
     "aubc": ("AUBC and final accuracy of every run", ""),
     "summary": ("AUBC and final accuracy", "Mean ± sample standard deviation over seeds."),
+    "primary": (
+        "Primary analysis: against the baseline, paired by seed",
+        "The one test that decides, on AUBC, over all strategies as one family: better, equivalent "
+        "(the difference is smaller than the margin), worse or undetermined. low and high hold for "
+        "all strategies together; seen is the least difference that this many seeds show with "
+        "power 0.8, if the standard error is right. All other tests are secondary.",
+    ),
     "tuned": (
         "Settings chosen on the validation set",
         "validation: accuracy of the chosen candidate on the validation set, mean ± std over "

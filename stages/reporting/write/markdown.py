@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from stages.reporting.tables.findings import (
+    ANALYSES,
     assumption_sentence,
     budget_label,
     count,
@@ -20,6 +21,7 @@ from stages.reporting.tables.present import Shown, legend
 from stages.reporting.tables.tables import AUBC, FULL_ROW, TITLES, csv_path, fixed
 from stages.reporting.write.markdown_tables import generic, table
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
+from stages.statistics.primary import EQUIVALENT
 
 MOST_BUDGETS = 7
 MOST_PAIRS = 15
@@ -27,10 +29,16 @@ MOST_SEEDS = 6
 MOST_ROWS = 40
 FINGERPRINT_DIGITS = 12
 TREATED = (
-    "curve", "aubc", "summary", "win_tie_loss", "assumptions", "kruskal_wallis", "games_howell",
-    "verdicts", "fingerprints",
+    "curve", "aubc", "summary", "primary", "win_tie_loss", "assumptions", "kruskal_wallis",
+    "games_howell", "verdicts", "fingerprints",
 )  # fmt: skip
-SIGNS = {BETTER: "better", WORSE: "worse", UNDETERMINED: "·", NOT_AVAILABLE: "n/a"}
+SIGNS = {
+    BETTER: "better",
+    EQUIVALENT: "equivalent",
+    WORSE: "worse",
+    UNDETERMINED: "·",
+    NOT_AVAILABLE: "n/a",
+}
 PAIR_SIGNS = SIGNS | {BETTER: "higher", WORSE: "lower"}
 
 
@@ -64,6 +72,8 @@ def _spread(mean: float, std: float) -> str:
 
 
 def _p(p: float) -> str:
+    if pd.isna(p):
+        return NOT_AVAILABLE
     return "<0.0001" if p < 0.0001 else fixed(p, 4)
 
 
@@ -135,6 +145,35 @@ def _summary(tables: dict, task: str) -> str:
             ]
         )
     return table(["Strategy", "AUBC", "Rank", "Final accuracy", "Rank", "Seeds"], rows)
+
+
+def _primary(tables: dict, task: str, settings) -> list[str]:
+    own = tables["primary"]
+    own = own[own["task"] == task]
+    if settings.report.baseline not in settings.strategies or own.empty:
+        return ["Not available: see *What could not be computed*."]
+    rows = [
+        [
+            f"`{row.strategy}`",
+            fixed(row.difference, 4),
+            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
+            _p(row.p_adjusted),
+            _p(row.p_equivalent),
+            fixed(row.seen, 4),
+            SIGNS[row.verdict],
+        ]
+        for row in own.itertuples(index=False)
+    ]
+    level = f"{100 * (1 - settings.report.alpha):g} % interval"
+    heads = ["Strategy", "Difference in AUBC", level, "p", "p of equivalence", "Seen", "Verdict"]
+    return [
+        table(heads, rows),
+        f"By {ANALYSES[own['analysis'].iloc[0]]}, which decides. p and intervals hold for all "
+        "strategies together; the intervals are a little wider than the stepwise p. Equivalent: "
+        f"the difference is smaller than {settings.report.margin:g}. Seen: the least difference "
+        "that so many seeds show four times in five. "
+        "As CSV: [tables/primary.csv](tables/primary.csv).",
+    ]
 
 
 def _kruskal(tables: dict, task: str) -> list[str]:
@@ -246,6 +285,9 @@ def _task(tables: dict, task: str, settings) -> list[str]:
         _summary(tables, task),
         "As CSV: [tables/summary.csv](tables/summary.csv); run by run: "
         "[tables/aubc.csv](tables/aubc.csv).",
+        f"### Primary analysis: against `{settings.report.baseline}`, paired by seed",
+        *_primary(tables, task, settings),
+        "Everything below is secondary: the same runs from other sides, which decide nothing.",
         "### Assumptions",
         assumption_sentence(rows, alpha)
         + " All p values: [tables/assumptions.csv](tables/assumptions.csv).",

@@ -17,7 +17,7 @@ from stages.reporting.tables.present import Shown
 from stages.reporting.tables.tables import AUBC, FULL_ROW
 from stages.reporting.write import html
 
-OPEN = ("summary", "win_tie_loss")
+OPEN = ("summary", "primary", "win_tie_loss")
 APART = ("fingerprints", "curve")
 SHORT = 40  # rows up to which a table is printed although it is folded
 MOST_STATIC = 1_000_000  # bytes of static vector curves for readers without scripts
