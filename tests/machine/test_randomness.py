@@ -66,6 +66,7 @@ NUMBERS = {
     "CANDIDATES": 40,
     "ADVICE": 41,
     "HYBRID_DISCRIMINATOR": 51,
+    "SEARCH": 90,
 }
 
 
