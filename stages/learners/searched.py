@@ -67,13 +67,20 @@ def draw(round: Round, number: int) -> dict[str, Any]:
 
     seed = round.generator(Purpose.SEARCH).integers(2**32, size=number + 1)[number]
     sampler = optuna.samplers.RandomSampler(seed=int(seed))
-    trial = optuna.create_study(sampler=sampler).ask()
+    trial = _study(sampler=sampler).ask()
     return {
         "learning_rate": _rounded(trial.suggest_float("learning_rate", *RATES, log=True)),
         "weight_decay": _rounded(trial.suggest_float("weight_decay", *DECAYS, log=True)),
         "batch_size": trial.suggest_categorical("batch_size", BATCHES),
         "optimizer": trial.suggest_categorical("optimizer", ("sgd", "adam")),
     }
+
+
+def _study(**settings: Any) -> optuna.Study:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of every trial otherwise
+    return optuna.create_study(direction="maximize", **settings)
 
 
 def _rounded(value: float) -> float:
@@ -87,9 +94,7 @@ def _best(round: Round, settings: list[dict[str, Any]]) -> tuple[Network, dict[s
     from stages.models.best import right_answers
     from stages.models.fit import Diverged
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    halving = optuna.pruners.SuccessiveHalvingPruner()
-    study = optuna.create_study(direction="maximize", pruner=halving)
+    study = _study(pruner=optuna.pruners.SuccessiveHalvingPruner())
     best, most, chosen, told = None, -1, -1, []
     for number, one in enumerate(settings):
         trial, right, ended = study.ask(), 0, "complete"

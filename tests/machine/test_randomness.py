@@ -77,6 +77,7 @@ NUMBERS = {
     "GENERATOR": 68,
     "GENERATED": 69,
     "MIXING": 80,
+    "SEARCH": 90,
 }
 
 

@@ -21,11 +21,12 @@ from stages.rounds.selection import choose, pool_of, score
 from stages.study.settings import Task
 
 B = 4
-ROWS, LABELED = 46, 10
+ROWS, LABELED, VALIDATION = 46, 10, 6
 # Settings that make a part quick; results need not be good.
 QUICK: dict[str, Any] = {
     "passes": 2,
     "members": 2,
+    "trials": 2,
     "samples": 20,
     "epochs": 2,
     "iterations": 2,
@@ -69,8 +70,8 @@ class Labels:
 @pytest.fixture(scope="module")
 def given() -> Round:
     rng = np.random.default_rng(0)
-    labels = np.arange(ROWS) % 3
-    images = rng.integers(0, 90, (ROWS, 1, 8, 8)).astype(np.uint8)
+    labels = np.arange(ROWS + VALIDATION) % 3
+    images = rng.integers(0, 90, (ROWS + VALIDATION, 1, 8, 8)).astype(np.uint8)
     images[:, 0, 2:5] += (40 * labels).astype(np.uint8)[:, None, None]
     compute = configure("machine", "cpu", 1)
     return Round(
@@ -78,6 +79,8 @@ def given() -> Round:
         labeled=np.arange(LABELED),
         labels=labels[:LABELED],
         unlabeled=np.arange(LABELED, ROWS),
+        validation=np.arange(ROWS, ROWS + VALIDATION),
+        validation_labels=labels[ROWS:],
         classes=3,
         shape=(1, 8, 8),
         task=Task(
@@ -155,7 +158,7 @@ def test_a_round_runs_with_every_triple_that_is_accepted(given, models, names):
     choice = choose("pair", score(pool, entry, options), pool, entry, options)
     assert len(set(choice.rows.tolist())) == B
     assert set(choice.rows.tolist()) <= set(given.unlabeled.tolist())
-    labels = np.arange(ROWS) % 3
+    labels = np.arange(ROWS + VALIDATION) % 3
     result = evaluate(learned.network, given.batches, labels, 3)
     record = describe({"round": 0}, given, learned, result, Labels(labels))
     assert (record | describe_choice(choice))["selected"] == B
