@@ -254,20 +254,25 @@ def test_each_epoch_and_each_pass_over_the_unlabeled_rows_has_draws_of_its_own()
 
     def loss(batch, network):
         for images in (batch.labeled, batch.unlabeled):
-            seen.append((images.rows, images.epochs, images.view("other")))
+            shown = {name: images.view(name) for name in ("train", "other")}
+            seen.append((images.rows, images.epochs, shown))
         return cross_entropy(batch, network)
 
     views = {"other": Augmentation([{"crop": 3}])}
     fit(fresh(given), given, loss, views=views, unlabeled_per_labeled=1)
-    purposes = {20: Purpose.VIEWS, 40: Purpose.UNLABELED_VIEWS}
-    for which, size in ((0, 20), (1, 40)):
+    plain = Augmentation("crop", 2)
+    for which, size, name, view, purpose in (
+        (0, 20, "train", plain, Purpose.AUGMENTATION),
+        (1, 40, "train", plain, Purpose.UNLABELED_AUGMENTATION),
+        (0, 20, "other", views["other"], Purpose.VIEWS),
+        (1, 40, "other", views["other"], Purpose.UNLABELED_VIEWS),
+    ):
         rows = np.concatenate([one[0] for one in seen[which::2]])
         epochs = np.concatenate([np.broadcast_to(one[1], 20) for one in seen[which::2]])
-        images = torch.cat([one[2] for one in seen[which::2]])
+        images = torch.cat([one[2][name] for one in seen[which::2]])
         np.testing.assert_array_equal(epochs, np.arange(80) // size)
-        due = views["other"](
-            given.batches.raw(rows), draws_of(given, purposes[size], rows, epochs, "other")
-        )
+        key = name if name == "other" else ""
+        due = view(given.batches.raw(rows), draws_of(given, purpose, rows, epochs, key))
         assert torch.equal(images, given.batches.normalise(due))
 
 
