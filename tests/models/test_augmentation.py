@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from halves import problem
+from torchvision.transforms import RandAugment
 
 from stages.catalogue.augmentation import OPERATIONS, complete
 from stages.machine.errors import UserError
@@ -169,6 +170,20 @@ def test_magnitudes_are_those_of_the_publications(variant, level, values):
             np.testing.assert_array_equal(levels[1], -levels[0])
         elif name in module.ENHANCED and variant != "fixmatch":
             np.testing.assert_allclose(levels.sum(0), 2)
+
+
+def test_cubuks_magnitudes_are_torchvisions():
+    theirs = RandAugment()._augmentation_space(31, (331, 331))
+    ours, names = module.magnitudes("cubuk"), {name.replace("_", ""): name for name in module.PAPER}
+    assert {name.lower() for name in theirs} == set(names)
+    for name, (values, signed) in theirs.items():
+        found = ours[names[name.lower()]]
+        if name.startswith("Translate"):
+            found = found * 331
+        elif names[name.lower()] in module.ENHANCED:
+            found = found - 1
+        due = np.broadcast_to(values.double().numpy(), 31)
+        np.testing.assert_allclose(found, np.stack([due, -due if signed else due]), atol=1e-4)
 
 
 def test_a_greater_magnitude_changes_more():
