@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from halves import problem
+from torchvision.transforms import RandAugment
 
 from stages.catalogue.augmentation import OPERATIONS, complete
 from stages.machine.errors import UserError
@@ -171,6 +172,20 @@ def test_magnitudes_are_those_of_the_publications(variant, level, values):
             np.testing.assert_allclose(levels.sum(0), 2)
 
 
+def test_cubuks_magnitudes_are_torchvisions():
+    theirs = RandAugment()._augmentation_space(31, (331, 331))
+    ours, names = module.magnitudes("cubuk"), {name.replace("_", ""): name for name in module.PAPER}
+    assert {name.lower() for name in theirs} == set(names)
+    for name, (values, signed) in theirs.items():
+        found = ours[names[name.lower()]]
+        if name.startswith("Translate"):
+            found = found * 331
+        elif names[name.lower()] in module.ENHANCED:
+            found = found - 1
+        due = np.broadcast_to(values.double().numpy(), 31)
+        np.testing.assert_allclose(found, np.stack([due, -due if signed else due]), atol=1e-4)
+
+
 def test_a_greater_magnitude_changes_more():
     images = pictures(300, 3, 16, 16)
     found = [
@@ -254,20 +269,25 @@ def test_each_epoch_and_each_pass_over_the_unlabeled_rows_has_draws_of_its_own()
 
     def loss(batch, network):
         for images in (batch.labeled, batch.unlabeled):
-            seen.append((images.rows, images.epochs, images.view("other")))
+            shown = {name: images.view(name) for name in ("train", "other")}
+            seen.append((images.rows, images.epochs, shown))
         return cross_entropy(batch, network)
 
     views = {"other": Augmentation([{"crop": 3}])}
     fit(fresh(given), given, loss, views=views, unlabeled_per_labeled=1)
-    purposes = {20: Purpose.VIEWS, 40: Purpose.UNLABELED_VIEWS}
-    for which, size in ((0, 20), (1, 40)):
+    plain = Augmentation("crop", 2)
+    for which, size, name, view, purpose in (
+        (0, 20, "train", plain, Purpose.AUGMENTATION),
+        (1, 40, "train", plain, Purpose.UNLABELED_AUGMENTATION),
+        (0, 20, "other", views["other"], Purpose.VIEWS),
+        (1, 40, "other", views["other"], Purpose.UNLABELED_VIEWS),
+    ):
         rows = np.concatenate([one[0] for one in seen[which::2]])
         epochs = np.concatenate([np.broadcast_to(one[1], 20) for one in seen[which::2]])
-        images = torch.cat([one[2] for one in seen[which::2]])
+        images = torch.cat([one[2][name] for one in seen[which::2]])
         np.testing.assert_array_equal(epochs, np.arange(80) // size)
-        due = views["other"](
-            given.batches.raw(rows), draws_of(given, purposes[size], rows, epochs, "other")
-        )
+        key = name if name == "other" else ""
+        due = view(given.batches.raw(rows), draws_of(given, purpose, rows, epochs, key))
         assert torch.equal(images, given.batches.normalise(due))
 
 

@@ -226,3 +226,8 @@ def test_no_rounding_of_an_angle_is_a_close_call():
             exact = np.abs(matrix * 65536 - np.round(matrix * 65536)) < 1e-9
             far = np.minimum(part, 1 - part)
             assert (far[~exact] > 1e-9).all()
+    for function in (np.cos, np.sin, np.tan):
+        most = 45 if function is np.tan else 180
+        angles = np.radians(degrees[np.abs(degrees) <= most])
+        part = (function(angles) * 10**geometry.COARSE) % 1
+        assert np.abs(part - 0.5).min() > 1e-5

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FIXED = 65536.0  # units of PIL's fixed-point numbers
+PILS = 15  # decimals to which PIL rounds cosine and sine
+COARSE = 10  # decimals that no processor's last bit of a cosine changes
 
 
 def transform(raw: Tensor, matrices: np.ndarray) -> Tensor:
@@ -74,7 +76,7 @@ def rotations(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
     angles none is so near to a half of that that another processor's last bit would matter.
     """
     turns = -(degrees % 360.0)
-    cosine, sine = _of_angles(math.cos, turns), _of_angles(math.sin, turns)
+    cosine, sine = (_of_angles(of, turns, PILS) for of in (math.cos, math.sin))
     x, y = width / 2, height / 2
     across, down = cosine * -x + sine * -y + x, -sine * -x + cosine * -y + y
     return np.stack([cosine, sine, across, -sine, cosine, down], 1)
@@ -97,8 +99,8 @@ def affines(
         moves: to the right and down, pixels, shape (B, 2).
         scales: above 1 enlarges, shape (B,).
     """
-    cosine, sine = _of_angles(math.cos, degrees), _of_angles(math.sin, degrees)
-    slope = _of_angles(math.tan, slants)
+    cosine, sine = (_of_angles(of, degrees, COARSE) for of in (math.cos, math.sin))
+    slope = _of_angles(math.tan, slants, COARSE)
     a, b = (cosine - sine * slope) / scales, (cosine * slope + sine) / scales
     d, e = -sine / scales, cosine / scales
     x, y = width * 0.5, height * 0.5
@@ -106,10 +108,12 @@ def affines(
     return np.stack([a, b, a * right + b * below + x, d, e, d * right + e * below + y], 1)
 
 
-def _of_angles(function: Callable[[float], float], degrees: np.ndarray) -> np.ndarray:
-    """A function of angles in degrees, rounded to 15 decimals as PIL does."""
+def _of_angles(
+    function: Callable[[float], float], degrees: np.ndarray, decimals: int
+) -> np.ndarray:
+    """A function of angles in degrees, rounded."""
     angles, which = np.unique(degrees, return_inverse=True)
-    return np.array([round(function(math.radians(angle)), 15) for angle in angles])[which]
+    return np.array([round(function(math.radians(angle)), decimals) for angle in angles])[which]
 
 
 def shears(across: np.ndarray, down: np.ndarray) -> np.ndarray:

@@ -76,16 +76,15 @@ def magnitudes(variant: str) -> dict[str, np.ndarray]:
     found = {
         "rotate": signs * np.linspace(0, 30, levels),
         "cutout": np.linspace(0, 0.8, levels),
+        "posterize": np.round(np.linspace(8, 4, levels)),
+        "solarize": np.linspace(255 if variant == "cubuk" else 256, 0, levels),
     }
     found |= {name: signs * np.linspace(0, 0.3, levels) for name in ("shear_x", "shear_y")}
     found |= {name: signs * np.linspace(0, far, levels) for name in ("translate_x", "translate_y")}
     if variant == "fixmatch":
         found |= dict.fromkeys(ENHANCED, np.linspace(0.05, 0.95, levels))
-        found |= {"posterize": np.round(np.linspace(8, 4, levels))}
     else:
         found |= dict.fromkeys(ENHANCED, 1 + signs * np.linspace(0, 0.9, levels))
-        found |= {"posterize": np.round(np.linspace(8, 4, levels))}
-    found |= {"solarize": np.linspace(255 if variant == "cubuk" else 256, 0, levels)}
     plain = {name: np.zeros(levels) for name in LISTS[variant] if name not in found}
     return {name: np.broadcast_to(values, (2, levels)) for name, values in (found | plain).items()}
 
