@@ -44,13 +44,15 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
         UserError: for missing or damaged result files.
     """
     settings, said = coverage.covered(settings, root)
-    rounds = records.read_rounds(settings, root)
+    whole, (settings, bounds, about) = settings, coverage.without_bounds(settings)
+    rounds = records.read_rounds(whole, root)
     full = records.read_full(settings, root)
-    fingerprints = records.read_fingerprints(settings, root)
+    fingerprints = records.read_fingerprints(whole, root)
     manifests = records.read_manifests(settings, root)
     first = charts.read_first_selected(settings, root)
     more = tuned.read_tuned(settings, root) | overlap.read_overlap(settings, root)
-    made = tables.build(rounds, full, settings, more)
+    made = tables.build(rounds[~rounds["strategy"].isin(bounds)], full, settings, more)
+    made["curve"] = tables.curve_table(rounds)
     everything = made | {"fingerprints": fingerprints}
     titles = tables.TITLES
     outputs: dict[str, str | bytes] = {
@@ -76,7 +78,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
         outputs |= {f"figures/{name}.{kind}": data for kind, data in kinds.items()}
         outputs[f"plots/{name}.png"] = kinds["png"]  # what `dvc plots` shows without a network
     outputs["report.md"] = markdown.page(
-        made, fingerprints, manifests, settings, shown, captions, said
+        made, fingerprints, manifests, settings, shown, captions, said + about
     )
     outputs["index.html"] = page.page(
         page.Material(
@@ -89,7 +91,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
             balance=balance,
             overlap=squares,
             first=first,
-            coverage=said,
+            coverage=said + about,
         ),
         settings,
     )

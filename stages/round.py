@@ -31,7 +31,7 @@ from stages.rounds.opening import (
     open_round,
     training_images,
 )
-from stages.rounds.oracle import Oracle
+from stages.rounds.oracle import Oracle, reveal
 from stages.rounds.record import describe, describe_choice, describe_signature, write_artifacts
 from stages.rounds.selection import choose, pool_of, score
 from stages.study import carry, ledger, settings, tuning
@@ -79,7 +79,7 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     choice = None
     if following != END:
         pool = pool_of(known, learned, options)
-        scored = score(pool, entry, options)
+        scored = score(pool, entry, options, reveal(entry, data, known.batches))
         clock.mark("score")
         choice = choose(run.strategy, scored, pool, entry, options)
         clock.mark("select")

@@ -18,10 +18,11 @@ from stages.catalogue.dataset import DataSet, Facts
 from stages.catalogue.named import find_architecture, find_data_set
 from stages.catalogue.parts import bind, load
 from stages.catalogue.strategy import CANDIDATES, SUPERVISED, TOP, Strategy
-from stages.catalogue.table import ARCHITECTURES, DATA_SETS, LEARNERS, STRATEGIES
+from stages.catalogue.table import ARCHITECTURES, BOUNDS, DATA_SETS, LEARNERS, STRATEGIES
 
 __all__ = [
     "ARCHITECTURES",
+    "BOUNDS",
     "CANDIDATES",
     "CLASSES",
     "DATA_SETS",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from stages.catalogue import parts
 from stages.catalogue.kinds import Drawn, Names, kind_of
 from stages.catalogue.strategy import CANDIDATES, TOP, Strategy
-from stages.catalogue.table import LEARNERS, STRATEGIES
+from stages.catalogue.table import BOUNDS, LEARNERS, STRATEGIES
 from stages.machine.errors import UserError, nearest, shown
 
 USE = "use"
@@ -47,6 +47,8 @@ def find(name: str) -> Strategy:
         if not isinstance(entry, Strategy):
             raise UserError(f"{shown(name)} is a {type(entry).__name__}, not a Strategy")
         return entry
+    if name in BOUNDS:
+        return BOUNDS[name]
     if name not in STRATEGIES:
         raise UserError(f"unknown strategy {shown(name)}; {nearest(name, STRATEGIES)}")
     return STRATEGIES[name]
@@ -73,9 +75,10 @@ def composed(label: str, given: dict[str, Any] | None) -> tuple[Strategy, dict[s
         raise UserError(
             f"{where}.use is {shown(name)}; allowed: a strategy's name, or 'module:name'"
         )
-    if name is None and label not in STRATEGIES and asked.get("scorer"):
+    known = label in STRATEGIES or label in BOUNDS
+    if name is None and not known and asked.get("scorer"):
         entry = Strategy(family=OWN_FAMILY, source=f"put together in {where}")
-    elif name is None and label not in STRATEGIES and asked:
+    elif name is None and not known and asked:
         raise UserError(
             f"{where} has neither a scorer nor 'use'; allowed: scorer: a strategy's name, or use: "
             f"the strategy whose scorer it has"
@@ -83,6 +86,8 @@ def composed(label: str, given: dict[str, Any] | None) -> tuple[Strategy, dict[s
     else:
         entry = find(name or label)
     replaced = {role: _path(f"{where}.{role}", role, one) for role, one in asked.items() if one}
+    if replaced and entry.bound:
+        raise UserError(f"{where}: {shown(name or label)} is a bound, and has no parts but its own")
     if replaced:
         entry = dataclasses.replace(entry, **replaced)
         _check_fit(where, entry)
@@ -133,15 +138,15 @@ def _check_fit(where: str, entry: Strategy) -> None:
     Raises:
         UserError: naming both parts.
     """
-    if not parts.fit_together(entry.scorer, entry.selector):
-        raise UserError(
-            f"{where}: selector {entry.selector} cannot use what scorer {entry.scorer} gives; "
-            f"allowed with it: {', '.join(_selectors_of(entry.scorer))}"
-        )
     if missing := parts.missing_parts(entry.learner, entry.scorer):
         raise UserError(
             f"{where}: scorer {entry.scorer} needs {missing[0]!r}, which learner {entry.learner} "
             f"does not make"
+        )
+    if not parts.fit_together(entry.scorer, entry.selector):
+        raise UserError(
+            f"{where}: selector {entry.selector} cannot use what scorer {entry.scorer} gives; "
+            f"allowed with it: {', '.join(_selectors_of(entry.scorer))}"
         )
 
 
@@ -212,6 +217,8 @@ def _check_names(where: str, names: list[str], entry: Strategy) -> None:
             other = find(name)
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
+        if other.bound:
+            raise UserError(f"{where}: {name!r} is a bound: it sees labels of the test set")
         if other.learner != entry.learner:
             raise UserError(f"{where}: {name!r} trains its model in another way ({other.learner})")
         if other.consulted():

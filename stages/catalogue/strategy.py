@@ -22,13 +22,15 @@ class Strategy:
         scorer: import path of what is computed over the pool; higher is more wanted.
         selector: import path of which candidates are taken.
         source: the paper, and the place in it.
-        family: uncertainty, diversity, hybrid or baseline.
+        family: uncertainty, diversity, hybrid or baseline; bound, of a bound.
         cost: of scoring and selecting, beyond one pass of the network over the pool, in N
             (candidates), L (labeled), b (selected), D (embedding size), C (classes), T (passes or
             members), e (epochs of a model of its own).
         candidates: how many unlabeled rows are drawn before they are scored; 0: all.
         ordered: pairs of settings of which the first is at most the second.
         formula: what is selected, in symbols or words.
+        bound: whether it sees what no strategy may (:func:`stages.rounds.oracle.reveal`). Its curve
+            is drawn; it is in no ranking and no test.
     """
 
     learner: str = SUPERVISED
@@ -40,6 +42,7 @@ class Strategy:
     candidates: int = 0
     ordered: tuple[tuple[str, str], ...] = ()
     formula: str = ""
+    bound: bool = False
 
     @property
     def parts(self) -> dict[str, str]:

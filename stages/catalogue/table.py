@@ -20,8 +20,8 @@ Entry = TypeVar("Entry")
 class Entries(Mapping[str, Entry]):
     """name -> entry, as the modules of some rooms have them; read when it is first asked for."""
 
-    def __init__(self, *rooms: str) -> None:
-        self._rooms = rooms
+    def __init__(self, *rooms: str, table: str = "ENTRIES") -> None:
+        self._rooms, self._table = rooms, table
 
     @cached_property
     def _entries(self) -> dict[str, Entry]:
@@ -29,7 +29,7 @@ class Entries(Mapping[str, Entry]):
             item
             for room in self._rooms
             for module in modules(room)
-            for item in getattr(module, "ENTRIES", {}).items()
+            for item in getattr(module, self._table, {}).items()
         )
 
     def __getitem__(self, name: str) -> Entry:
@@ -80,6 +80,7 @@ def modules(room: str) -> Iterator[ModuleType]:
 
 
 STRATEGIES = Strategies("strategies", "learners")
+BOUNDS: Entries[Strategy] = Entries("strategies", table="BOUNDS")  # they are no strategies
 LEARNERS = Learners()
 ARCHITECTURES: Entries[Architecture] = Entries("models.architectures")
 DATA_SETS: Entries[DataSet] = Entries("datasets")

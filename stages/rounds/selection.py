@@ -13,6 +13,7 @@ from stages.catalogue.strategy import Strategy
 from stages.machine.errors import UserError
 from stages.machine.randomness import Purpose
 from stages.rounds.context import Learned, Pool, Round
+from stages.rounds.oracle import Revealed
 from stages.strategies.handshake import Scored, Selection
 
 
@@ -57,9 +58,16 @@ def pool_of(round: Round, learned: Learned, settings: dict[str, Any]) -> Pool:
     return Pool(round=round, learned=learned, candidates=round.unlabeled[kept])
 
 
-def score(pool: Pool, entry: Strategy, settings: dict[str, Any]) -> Scored:
-    """What the scorer gives."""
-    given = parts.bind(entry.scorer, settings, "scorer")(pool)
+def score(
+    pool: Pool, entry: Strategy, settings: dict[str, Any], revealed: Revealed | None = None
+) -> Scored:
+    """What the scorer gives.
+
+    Args:
+        revealed: what a bound may see (:func:`stages.rounds.oracle.reveal`).
+    """
+    scorer = parts.bind(entry.scorer, settings, "scorer")
+    given = scorer(pool, revealed) if entry.bound else scorer(pool)
     return given if isinstance(given, Scored) else Scored(given)
 
 

@@ -82,6 +82,11 @@ def chart(
     }
 
 
+def lines(curve: pd.DataFrame, strategies: list[str]) -> list[str]:
+    """The strategies in display order, then what else has a curve: bounds."""
+    return [*strategies, *(name for name in curve["strategy"].unique() if name not in strategies)]
+
+
 def pairs(games_howell: pd.DataFrame, strategies: list[str]) -> dict[str, list[list]]:
     """Task -> [first, second, difference, p, low, high] of all pairs on AUBC, by number."""
     place = {name: at for at, name in enumerate(strategies)}

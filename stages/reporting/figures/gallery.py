@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stages.reporting.figures import diagrams, figures
+from stages.reporting.figures import charts, diagrams, figures
 from stages.reporting.tables.tables import AUBC
 from stages.statistics.ranking import block_ranks, critical_difference
 
@@ -99,7 +99,7 @@ def gallery(
             figures.accuracy_figure,
             tables["curve"].query("task == @task"),
             float(accuracies.mean()) if len(accuracies) else None,
-            **style,
+            **style | {"strategies": charts.lines(tables["curve"], names)},
         )
         if len(names) > 1:
             pairs = tables["games_howell"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+from stages.machine.errors import UserError
 from stages.study.layout import END, Layout
 
 MOST_NAMED = 12  # runs in one sentence
@@ -31,11 +32,7 @@ def covered(settings, root: Path) -> tuple[object, list[str]]:
     strategies, seeds = _largest(settings, done)
     said = []
     if len(done) < len(asked) and strategies:
-        kept = copy.copy(settings)
-        if hasattr(settings, "model_copy"):
-            kept = settings.model_copy(update={"strategies": strategies, "seeds": seeds})
-        else:
-            kept.strategies, kept.seeds = strategies, seeds
+        kept = _with(settings, strategies=strategies, seeds=seeds)
         missing = [run for run in asked if run not in done]
         dropped = sorted(done - {run for run in done if run[1] in strategies and run[2] in seeds})
         said.append(
@@ -56,6 +53,41 @@ def covered(settings, root: Path) -> tuple[object, list[str]]:
     if unsealed:
         said.append(f"Without a seal, so that nothing pins their results: {_named(unsealed)}.")
     return settings, said
+
+
+def without_bounds(settings) -> tuple[object, list[str], list[str]]:
+    """The settings without bounds, their labels, and a sentence about them.
+
+    A bound sees labels that no strategy may: it has a curve, and is in no ranking and no test.
+
+    Args:
+        settings: with `strategies`, and `chosen` where there may be a bound.
+
+    Raises:
+        UserError: there is nothing but bounds.
+    """
+    chosen = getattr(settings, "chosen", None)
+    bounds = [label for label in settings.strategies if chosen and chosen(label)[0].bound]
+    if not bounds:
+        return settings, [], []
+    left = [label for label in settings.strategies if label not in bounds]
+    if not left:
+        raise UserError(f"nothing to report: {', '.join(bounds)} are bounds, not strategies")
+    said = (
+        f"Bounds, not strategies: {', '.join(f'`{label}`' for label in bounds)}. They choose by "
+        "labels of the pool and of the test set; their curves are drawn, and they are in no "
+        "ranking and no test."
+    )
+    return _with(settings, strategies=left), bounds, [said]
+
+
+def _with(settings, **changes):
+    """A copy of the settings with some of them changed."""
+    if hasattr(settings, "model_copy"):
+        return settings.model_copy(update=changes)
+    kept = copy.copy(settings)
+    vars(kept).update(changes)
+    return kept
 
 
 def _finished(layout: Layout, run: tuple[str, str, int], settings) -> bool:

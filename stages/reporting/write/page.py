@@ -150,7 +150,7 @@ def page(material: Material, settings) -> str:
         _provenance(material, settings, fingerprint),
         _cite(fingerprint),
     ]
-    names = list(settings.strategies)
+    names = charts.lines(material.tables["curve"], list(settings.strategies))
     data = {
         "strategies": names,
         "looks": charts.looks(names, settings.report.baseline),

@@ -97,6 +97,7 @@ def curves(material: Material, settings, drawn: list[dict]) -> str:
     """Accuracy and class balance against labeled images; what is charted is added to ``drawn``."""
     curve, summary = material.tables["curve"], material.tables["summary"]
     static, boxes, more = _static(material), [], []
+    names = charts.lines(curve, settings.strategies)
     for task in settings.tasks:
         full = summary.loc[
             (summary["task"] == task) & (summary["strategy"] == FULL_ROW), "final_mean"
@@ -107,7 +108,7 @@ def curves(material: Material, settings, drawn: list[dict]) -> str:
         drawn.append(
             charts.chart(
                 curve[curve["task"] == task],
-                settings.strategies,
+                names,
                 "accuracy",
                 "Test accuracy (fraction correct)",
                 float(full.iloc[0]) if len(full) and pd.notna(full.iloc[0]) else None,
@@ -124,7 +125,7 @@ def curves(material: Material, settings, drawn: list[dict]) -> str:
     picks = "".join(
         f'<label><input type="checkbox" data-s="{at}" checked>'
         f"<span>{html.breakable(name)}</span></label>"
-        for at, name in enumerate(settings.strategies)
+        for at, name in enumerate(names)
     )
     band = (
         "The band is one standard deviation over seeds to either side. "
