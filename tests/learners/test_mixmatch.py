@@ -191,3 +191,18 @@ def test_believed_are_those_that_reach_the_threshold():
     assert found["pseudo_labeled"]["labels"].tolist() == chances.argmax(1)[sure].tolist()
     assert found["signature"]["share_believed"] == pytest.approx(sure.mean(), abs=1e-6)
     assert found["signature"]["confidence"] == pytest.approx(chances.max(1).mean(), abs=1e-4)
+
+
+def test_decay_is_of_kernels_alone():
+    """With the authors' optimizer: biases, norms and the buffers of batch norm stay as they are."""
+    given = problem(optimizer="adamw", weight_decay=0.02, weight_decay_on="kernels")
+    network = normed(given)
+    network.body[1].running_mean.fill_(3.0)
+    network.body[1].bias.data.fill_(2.0)
+    before = {name: value.copy() for name, value in state(network).items()}
+    nothing = [torch.zeros_like(parameter) for parameter in network.parameters()]
+    fit.optimizer_of(given, [network]).step(nothing, 0.5)
+    kernels = {"body.0.weight", "classifier.weight"}
+    for name, value in state(network).items():
+        factor = 1 - 0.5 * 0.02 if name in kernels else 1.0
+        np.testing.assert_allclose(value, before[name] * factor, rtol=1e-12)

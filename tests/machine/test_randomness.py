@@ -121,6 +121,12 @@ DRAWS = [
         {"MC_DROPOUT", "HYBRID_DISCRIMINATOR"},
     ),
     ("albl", {}, {"ADVICE"}),
+    (
+        "ssl_consistency",
+        {"steps": 2, "passes": 2},
+        {"MIXING", "SCORER", "VIEWS", "UNLABELED_BATCHES"}
+        | {"UNLABELED_AUGMENTATION", "UNLABELED_VIEWS"},
+    ),
 ]
 
 
