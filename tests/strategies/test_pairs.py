@@ -40,6 +40,8 @@ QUICK: dict[str, Any] = {
     "horizon": 2,
     "candidates": 30,
     "delta": 1.0,
+    "width": 4,
+    "latent": 3,
 }
 
 
