@@ -90,9 +90,11 @@ class Network(nn.Module):
             UserError: an architecture that names no blocks.
         """
         training, like = self.training, next(self.parameters())
-        with torch.no_grad():  # of an evaluation, which leaves batch norm as it is
-            _, maps = self.eval().embed_with_blocks(like.new_zeros(1, *shape))
-        self.train(training)
+        try:
+            with torch.no_grad():  # of an evaluation, which leaves batch norm as it is
+                _, maps = self.eval().embed_with_blocks(like.new_zeros(1, *shape))
+        finally:
+            self.train(training)
         return [each.shape[1] for each in maps]
 
     @contextmanager

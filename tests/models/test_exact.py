@@ -259,11 +259,11 @@ from stages.models.batches import Batches, classify, embed
 from stages.study.settings import Task
 
 model, reproducible, threads = sys.argv[1:]
-shape, rows = ((1, 8, 8), 40) if model != "resnet18" else ((3, 8, 8), 4)
+shape, rows = ((1, 8, 8), 40) if model == "small_cnn" else ((3, 8, 8), 4)
 rng = np.random.default_rng(0)
 task = Task(
     dataset={"name": "digits"}, split={"initial": 1}, query_size=1,
-    model={"name": model, "dropout": 0.2}, epochs=6 if model != "resnet18" else 2,
+    model={"name": model, "dropout": 0.2}, epochs=6 if model == "small_cnn" else 2,
     batch_size=16, optimizer="sgd", momentum=0.9,
     learning_rate=0.05, weight_decay=1e-4, augmentation="crop_flip", padding=1)
 compute = configure(reproducible, "cpu", int(threads))
@@ -305,7 +305,15 @@ def hashes_of_training(model: str, reproducible: str, caps: list) -> set[str]:
     return set(said)
 
 
-@pytest.mark.parametrize(("model", "caps"), [("small_cnn", CAPS), ("resnet18", CAPS[:2])])
+@pytest.mark.parametrize(
+    ("model", "caps"),
+    [
+        ("small_cnn", CAPS),
+        ("resnet18", CAPS[:2]),
+        pytest.param("shake_shake", CAPS[:2], marks=pytest.mark.slow),
+        pytest.param("resnext50", CAPS[:2], marks=pytest.mark.slow),
+    ],
+)
 def test_threads_and_instruction_sets_change_no_byte(model, caps):
     assert len(hashes_of_training(model, "portable", caps)) == 1
 
