@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,25 @@ def test_a_full_disk_ends_everything(work: WithDvc, root: Path, monkeypatch) -> 
     monkeypatch.setattr(work.recorder, "record", full)
     with pytest.raises(Halt, match="some/file: No space left on device"):
         work.record("first")
+
+
+def test_so_does_a_database_of_dvc_that_is_full(work: WithDvc, monkeypatch) -> None:
+    def full(*_) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for what, call in (("changed", work.fresh), ("record", work.record), ("begin", work.begin)):
+        monkeypatch.setattr(work.recorder, what, full)
+        with pytest.raises(Halt, match="DVC's database of hashes: database or disk is full"):
+            call("first")
+
+
+def test_a_full_database_at_the_beginning_is_a_line(root: Path, monkeypatch) -> None:
+    def full(*_) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(with_dvc, "WithDvc", full)
+    with pytest.raises(UserError, match="disk is full"), with_dvc.opened(root, []):
+        pass
 
 
 def test_an_unknown_target_is_a_line(root: Path) -> None:
