@@ -100,6 +100,14 @@ def test_a_stage_that_runs_again_is_looked_at_again(work: WithDvc, root: Path) -
     assert not work.fresh("third") and work.fresh("second")
 
 
+def test_nothing_is_kept_of_a_folder_that_later_stages_would_pay_for(work: WithDvc) -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    assert work.stages["first"].outs[0].hash_info.isdir  # a folder has been recorded
+    assert not memory.store and memory.pseudo_dirs == [""]
+
+
 def test_what_is_missing_is_a_line(work: WithDvc, root: Path) -> None:
     work.begin("first")
     with pytest.raises(UserError, match=r"needs .*b\.txt.*, .*a\.txt, which is not there"):
