@@ -9,6 +9,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def _signals_blocked() -> Iterator[None]:
     What is blocked stays so in threads and processes that begin meanwhile, and in theirs; here it
     comes when the block ends.
     """
+    resource_tracker.ensure_running()  # a thread that begins it has SIGINT unblocked afterwards
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

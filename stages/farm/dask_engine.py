@@ -116,8 +116,10 @@ class DaskEngine:
             processes: list[psutil.Process] = []
             for nanny in self.cluster.workers.values():
                 nanny.auto_restart = False
-                with contextlib.suppress(AttributeError, TypeError, psutil.Error):
-                    processes.append(psutil.Process(nanny.pid))
+                if (number := getattr(nanny, "pid", None)) is None:
+                    continue  # it is between two workers; None would be this process
+                with contextlib.suppress(psutil.Error):
+                    processes.append(psutil.Process(number))
                     processes[-1].kill()
             psutil.wait_procs(processes, timeout=GONE)
         # A queue may not answer; nobody waits for it for ever.

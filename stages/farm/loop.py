@@ -88,7 +88,12 @@ class Growth:
                 return
             name = self._ready.pop()
             self.observer.tick()
-            if self.work.fresh(name):
+            try:
+                fresh = self.work.fresh(name)
+            except UserError as error:
+                self.observer.failed(name, str(error))
+                continue
+            if fresh:
                 self.observer.kept(name)
                 self._free(name)
                 continue

@@ -69,6 +69,7 @@ class Recorder:
         for out in stage.outs:
             out.commit()
             self._seen[_key(out)] = _state(out.fs_path), out.hash_info, out.meta
+        _forget_listings()
         return lockfile.dumped(stage.name, to_single_stage_lockfile(stage))
 
     def _look(self, dep: Output) -> Seen:
@@ -79,6 +80,18 @@ class Recorder:
             self._seen[key] = state, dep.hash_info, dep.meta
             dep.hash_info, dep.meta = before
         return self._seen[key]
+
+
+def _forget_listings() -> None:
+    """Empty what DVC keeps of folders in memory: each look at it goes over all that was ever there.
+
+    To be called when outputs are in the cache, which is where they come from then.
+    """
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
 
 
 def _key(item: Output) -> tuple[str, tuple[str, ...]]:

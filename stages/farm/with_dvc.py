@@ -62,7 +62,8 @@ class WithDvc:
     def fresh(self, name: str) -> bool:
         """Whether DVC finds nothing changed; a frozen stage is left as it is."""
         stage = self.stages[name]
-        return stage.frozen or not self.recorder.changed(stage)
+        with _told(name):
+            return stage.frozen or not self.recorder.changed(stage)
 
     def begin(self, name: str) -> tuple[str, ...]:
         """Take a stage's outputs away; its commands."""
@@ -125,6 +126,8 @@ def _told(name: str) -> Iterator[None]:
 
     try:
         yield
+    except sqlite3.Error as error:
+        raise Halt(f"DVC's database of hashes: {error}") from None
     except (DvcException, OSError) as error:
         cause: BaseException | None = error
         while cause is not None:
@@ -170,5 +173,7 @@ def opened(root: Path, targets: list[str]) -> Iterator[WithDvc]:
                 work.close()
     except DvcException as error:
         raise UserError(one_line(f"DVC says: {error}")) from None
+    except sqlite3.Error as error:
+        raise UserError(f"DVC's database of hashes: {error}") from None
     finally:
         os.chdir(before)

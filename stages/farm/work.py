@@ -24,7 +24,11 @@ class Work(Protocol):
     needs: dict[str, set[str]]
 
     def fresh(self, name: str) -> bool:
-        """Whether a stage, all that it needs being done, has nothing to do."""
+        """Whether a stage, all that it needs being done, has nothing to do.
+
+        Raises:
+            UserError: what it depends on cannot be read.
+        """
 
     def begin(self, name: str) -> tuple[str, ...]:
         """Take a stage's outputs away; its commands.

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
+import psutil
 import pytest
 import yaml
 from study import REPO
 
-from stages.farm import engines, lockfile, with_dvc
+from stages.farm import dask_engine, engines, lockfile, with_dvc
 from stages.farm.call import log_of
 from stages.farm.engines import Options
 from stages.farm.loop import Growth
@@ -87,6 +91,24 @@ def test_what_dies_hangs_or_fails_costs_its_own_chain_at_most(root: Path) -> Non
     assert "didn't change" in dvc(root, "repro", "a2", "b2", "dies2")
 
 
+def test_the_end_spares_the_coordinator_while_a_worker_is_being_replaced(tmp_path: Path) -> None:
+    class Nanny:
+        pid = None
+        auto_restart = True
+
+    class Cluster:
+        workers = {0: Nanny()}
+
+        def close(self, timeout: float) -> None: ...
+
+    engine = dask_engine.DaskEngine(Mock(), Cluster(), Options())
+    killed = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psutil.Process, "kill", lambda self: killed.append(self.pid))
+        engine.close()
+    assert killed == [] and not Cluster.workers[0].auto_restart
+
+
 @pytest.mark.parametrize("root", [("a", "b")], indirect=True)
 def test_serial_and_plain_dvc_write_the_same_lock(root: Path) -> None:
     assert len(grow(root, engine="serial").ran) == 6
@@ -126,6 +148,30 @@ def test_a_scheduler_at_an_address_is_reached_by_tls_alone(root: Path) -> None:
             engines.made(Options(address=cluster.scheduler_address), root, [])
     with pytest.raises(UserError, match="no such file"):
         engines.made(Options(address="tls://127.0.0.1:1", ca="/no"), root, [])
+
+
+def test_workers_never_see_the_signals_of_a_terminal(tmp_path: Path) -> None:
+    code = f"""
+import pathlib, psutil, sys
+from stages.farm import engines
+engine = engines.made(engines.Options(workers=2), pathlib.Path({str(tmp_path)!r}), [])
+for child in psutil.Process().children():
+    if "spawn_main" in " ".join(child.cmdline()):
+        lines = pathlib.Path(f"/proc/{{child.pid}}/status").read_text().splitlines()
+        print(*(line.split()[1] for line in lines if line.startswith("SigBlk:")))
+engine.close()
+"""
+    # A process of its own: what has begun other processes before would hide who is begun how.
+    done = subprocess.run(
+        [sys.executable, "-c", f"if __name__ == '__main__':\n{textwrap.indent(code, '  ')}"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    masks = [int(word, 16) for word in done.stdout.split()]
+    wanted = 1 << signal.SIGINT - 1 | 1 << signal.SIGHUP - 1
+    assert len(masks) == 2 and all(mask & wanted == wanted for mask in masks), done.stdout
 
 
 def test_a_queue_without_settings_is_a_line(tmp_path: Path) -> None:

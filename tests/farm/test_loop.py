@@ -27,8 +27,11 @@ class Chains:
         self.names, self._fresh = list(self.needs), fresh
         self.said: list[str] = []
         self.bad: dict[str, Exception] = {}
+        self.unreadable: tuple[str, ...] = ()
 
     def fresh(self, name: str) -> bool:
+        if name in self.unreadable:
+            raise UserError("not to be read")
         return name in self._fresh
 
     def begin(self, name: str) -> tuple[str, ...]:
@@ -128,6 +131,10 @@ def test_so_does_one_that_cannot_begin_or_be_recorded() -> None:
     work = Chains()
     work.bad = {"b1": UserError("needs x")}
     assert grow(work, Fake(2)).failed_ == {"b1": "needs x"}
+    work = Chains()
+    work.unreadable = ("a1",)
+    seen = grow(work, Fake(2))
+    assert seen.failed_ == {"a1": "not to be read"} and "b2" in seen.done_
 
 
 def test_what_concerns_all_ends_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,14 @@ def test_a_stage_that_runs_again_is_looked_at_again(work: WithDvc, root: Path) -
     assert not work.fresh("third") and work.fresh("second")
 
 
+def test_nothing_is_kept_of_a_folder_that_later_stages_would_pay_for(work: WithDvc) -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    assert work.stages["first"].outs[0].hash_info.isdir  # a folder has been recorded
+    assert not memory.store and memory.pseudo_dirs == [""]
+
+
 def test_what_is_missing_is_a_line(work: WithDvc, root: Path) -> None:
     work.begin("first")
     with pytest.raises(UserError, match=r"needs .*b\.txt.*, .*a\.txt, which is not there"):
@@ -114,6 +123,25 @@ def test_a_full_disk_ends_everything(work: WithDvc, root: Path, monkeypatch) -> 
     monkeypatch.setattr(work.recorder, "record", full)
     with pytest.raises(Halt, match="some/file: No space left on device"):
         work.record("first")
+
+
+def test_so_does_a_database_of_dvc_that_is_full(work: WithDvc, monkeypatch) -> None:
+    def full(*_) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for what, call in (("changed", work.fresh), ("record", work.record), ("begin", work.begin)):
+        monkeypatch.setattr(work.recorder, what, full)
+        with pytest.raises(Halt, match="DVC's database of hashes: database or disk is full"):
+            call("first")
+
+
+def test_a_full_database_at_the_beginning_is_a_line(root: Path, monkeypatch) -> None:
+    def full(*_) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(with_dvc, "WithDvc", full)
+    with pytest.raises(UserError, match="disk is full"), with_dvc.opened(root, []):
+        pass
 
 
 def test_an_unknown_target_is_a_line(root: Path) -> None:
