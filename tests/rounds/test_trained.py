@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from study import grow, tree, write_params
 
 from stages.learners import supervised
 from stages.protocol import protocol
+from stages.round import Run, run_round
 from stages.rounds import trained
 from stages.study import settings
 from stages.study.footprint import Footprint
@@ -85,11 +87,37 @@ def test_another_seed_another_setting_and_other_code_are_trained(
     assert len(trainings) == 8
 
 
+def test_the_key_is_of_all_that_training_can_depend_on(study_copy, monkeypatch):
+    study = study_of(study_copy)
+    rounds: list = []
+    real = supervised.train
+    monkeypatch.setattr(supervised, "train", lambda round: rounds.append(round) or real(round))
+    supervised.train.repeatable = True
+    grow(study, study_copy, "digits", "random", 0)
+    run, learner = Run(study, Layout(study_copy), "digits", "random", 0), {"learner": "a.b:c"}
+    monkeypatch.setattr(Footprint, "reached", lambda self, starts: {})
+    known = rounds[0]
+    others = {
+        "seed": 1,
+        "n": 1,
+        "labeled": known.labeled[::-1],
+        "labels": known.labels[::-1],
+        "unlabeled": known.unlabeled[1:],
+        "validation": known.unlabeled[:1],
+        "carry": {"learner": {"x": np.zeros(1)}},
+    }
+    keys = [trained.key_of(run, known, learner)]
+    keys += [
+        trained.key_of(run, dataclasses.replace(known, **{name: value}), learner)
+        for name, value in others.items()
+    ]
+    keys.append(trained.key_of(run, known, learner | {"settings": {"x": 1}}))
+    assert len(set(keys)) == len(others) + 2
+
+
 def test_an_extended_study_does_not_train_its_last_round_again(study_copy, trainings):
     grow(study_of(study_copy), study_copy, "digits", "entropy", 0)
     longer = study_of(study_copy, rounds=3)
-    from stages.round import Run, run_round
-
     run = Run(longer, Layout(study_copy), "digits", "entropy", 0)
     run_round(run, 1, 2)
     assert len(trainings) == 2  # round 1 was the last one, and its weights were kept

@@ -130,16 +130,16 @@ def primary_table(runs: pd.DataFrame, settings) -> pd.DataFrame:
     """
     report, parts = settings.report, []
     for task in settings.tasks:
-        values = measured(runs, task, AUBC).paired()
+        areas = measured(runs, task, AUBC).paired()
         part = against_baseline(
-            values,
+            areas,
             report.baseline,
             method=report.primary,
             alpha=report.alpha,
             margin=report.margin,
         )
         part.insert(0, "task", task)
-        seeds = int(values.notna().all(axis=1).sum())
+        seeds = int(areas.notna().all(axis=1).sum())
         part.insert(len(part.columns) - 1, "analysis", method_of(seeds, report.primary))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
