@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from study import write_chain
+from study import reseal, write_chain
 
 from stages.machine.errors import UserError
 from stages.report import main, report
@@ -258,6 +258,29 @@ def test_findings_name_what_is_better(tmp_path):
     ]
     held = read(tmp_path, "tables/verdicts.csv").query("measure == 'aubc'")
     assert held["verdict"].tolist() == ["better", "worse", "undetermined"]
+
+
+def test_what_learners_tell_of_their_training_is_a_table(tmp_path):
+    settings = make_settings(strategies=("random", "entropy"), seeds=(0, 1), rounds=2)
+    make_study(tmp_path, settings)
+    for path in sorted(tmp_path.glob("reports/rounds/digits/entropy/seed-*/round-*.json")):
+        record = json.loads(path.read_text())
+        n, seed = record["round"], record["seed"]
+        record["signature"] = {"critic_auc": 0.5 + 0.1 * n + 0.02 * seed}
+        record["pseudo_labeled"] = {"count": 10 * seed, "wrong": 3 * seed}
+        put(path, record)
+    reseal(tmp_path)
+    report(settings, tmp_path)
+    told = pd.read_csv(tmp_path / "reports/tables/training.csv")
+    assert set(told["strategy"]) == {"entropy"}
+    told = told.set_index(["metric", "labeled"])[["value_mean", "value_std", "n"]]
+    assert told.loc[("critic_auc", 20)].tolist() == pytest.approx([0.61, 0.014142, 2], abs=1e-6)
+    assert told.loc[("pseudo_labeled", 10)].tolist() == pytest.approx([5, 7.071068, 2], abs=1e-6)
+    assert told.loc[("pseudo_labeled_wrong", 10)].tolist()[:1] == [0.3]  # of one seed: 3 of 10
+    assert "How training itself went" in (tmp_path / "reports/report.md").read_text()
+    without = make_settings(strategies=("random",), seeds=(0, 1), rounds=2)
+    report(without, tmp_path)
+    assert not (tmp_path / "reports/tables/training.csv").exists()
 
 
 def test_missing_results_are_named_and_nothing_is_written(tmp_path):

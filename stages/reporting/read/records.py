@@ -24,6 +24,7 @@ CLASSES = ["worst_class", "balance", "ratio"]
 GROUPS = ["worst_group", "mismatch"]
 SELECTION = ["diversity", "uncertainty", "inconsistency"]
 LAST = ["per_class", "groups"]
+TRAINING = "training"
 NAN = float("nan")
 
 
@@ -56,7 +57,18 @@ def _more(record: dict) -> dict:
     chosen = record.get("selection", {})
     found |= {key: float(chosen.get(key, NAN)) for key in SELECTION}
     found["per_class"], found["groups"] = shares, groups or None
+    found[TRAINING] = _of_training(record) or None
     return found
+
+
+def _of_training(record: dict) -> dict[str, float]:
+    """What a learner tells of its own training, and of the labels that it believed unbought."""
+    told = {name: float(value) for name, value in record.get("signature", {}).items()}
+    if pseudo := record.get("pseudo_labeled"):
+        told["pseudo_labeled"] = float(pseudo["count"])
+        if pseudo["count"]:
+            told["pseudo_labeled_wrong"] = pseudo["wrong"] / pseudo["count"]
+    return told
 
 
 def _data(root: Path, task: str) -> Data | None:
@@ -84,7 +96,7 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
         CLASSES (worst class accuracy; entropy and largest-to-smallest ratio of the labeled
         classes), GROUPS and SELECTION: floats, NaN where the file has none; and, for the last
         round of each chain, per_class (list of accuracies) and groups (name -> accuracy), else
-        None.
+        None; and training (name -> number), what a learner tells of itself, or None.
 
     Raises:
         UserError: for a missing file (naming the first and how many are missing), a file that is
@@ -127,14 +139,14 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
             # Kept for the last round only: a hundred classes a row would fill the memory.
             before["per_class"] = before["groups"] = None
         rows.append(row | _more(record))
-    columns = [*COLUMNS, *CALIBRATION, *CLASSES, *GROUPS, *SELECTION, *LAST]
+    columns = [*COLUMNS, *CALIBRATION, *CLASSES, *GROUPS, *SELECTION, *LAST, TRAINING]
     return pd.DataFrame(
         {key: pd.Series([row[key] for row in rows], dtype=_kind(key)) for key in columns}
     )
 
 
 def _kind(column: str) -> type | str | None:
-    if column in LAST:
+    if column in (*LAST, TRAINING):
         return object
     return None if column in COLUMNS else "float64"
 

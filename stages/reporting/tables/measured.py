@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.reporting.read.frames import curves, distinct_budgets
-from stages.reporting.read.records import CALIBRATION, GROUPS, SELECTION
+from stages.reporting.read.records import CALIBRATION, GROUPS, SELECTION, TRAINING
 from stages.statistics.measures import describe, improvement, labels_needed
 from stages.statistics.paired import holm, paired_t
 
@@ -175,6 +175,32 @@ def by_round(rounds: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return table.reset_index()
 
 
+def training_table(rounds: pd.DataFrame) -> pd.DataFrame:
+    """What learners tell of their own training, over seeds.
+
+    Args:
+        rounds: as of `records.read_rounds`.
+
+    Returns:
+        DataFrame: task, strategy, metric, labeled, value_mean, value_std, n; empty where no
+        learner tells anything.
+    """
+    cells: dict[tuple, list[float]] = {}
+    told = distinct_budgets(rounds[rounds[TRAINING].notna()])
+    for task, strategy, labeled, found in told[
+        ["task", "strategy", "labeled", TRAINING]
+    ].itertuples(index=False):
+        for metric, value in found.items():
+            cells.setdefault((task, strategy, metric, labeled), []).append(value)
+    order = {pair: at for at, pair in enumerate(dict.fromkeys(key[:3] for key in cells))}
+    rows = [
+        (*key, *describe(cells[key]))
+        for key in sorted(cells, key=lambda key: (order[key[:3]], key[3]))
+    ]
+    columns = ["task", "strategy", "metric", "labeled", "value_mean", "value_std", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def build(rounds: pd.DataFrame, curve: pd.DataFrame, baseline: str) -> dict[str, pd.DataFrame]:
     """All tables of measures; one that would be empty is left out.
 
@@ -185,7 +211,7 @@ def build(rounds: pd.DataFrame, curve: pd.DataFrame, baseline: str) -> dict[str,
 
     Returns:
         Name -> DataFrame: improvement, labels_needed, calibration, classes, groups,
-        class_balance, selection.
+        class_balance, selection, training.
     """
     made = {
         "improvement": improvement_table(rounds, baseline),
@@ -195,5 +221,6 @@ def build(rounds: pd.DataFrame, curve: pd.DataFrame, baseline: str) -> dict[str,
         "groups": group_table(rounds),
         "class_balance": by_round(rounds, ["balance", "ratio"]),
         "selection": by_round(rounds, SELECTION),
+        "training": training_table(rounds),
     }
     return {name: table for name, table in made.items() if len(table)}

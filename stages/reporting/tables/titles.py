@@ -68,6 +68,13 @@ TITLES: dict[str, tuple[str, str]] = {
         "Mean distance between embeddings (diversity), mean uncertainty and inconsistency of the "
         "selected images (Li et al. 2022, Figure 2). Means over seeds.",
     ),
+    "training": (
+        "How training itself went",
+        "What learners tell of their own training, round by round, mean ± std over seeds: "
+        "pseudo_labeled, how many unlabeled images were believed without buying their label, and "
+        "pseudo_labeled_wrong, the share of them that were wrong (never known to the learner); all "
+        "else as the learner's entry says.",
+    ),
     "overlap": (
         "Overlap of the selected sets",
         "Jaccard index of what two strategies chose from the same initial set with the same seed, "
