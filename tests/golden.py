@@ -130,6 +130,28 @@ NIN_10: dict[str, Any] = {
     "rounds": 1,
     "task": {"model": {"name": "nin_10", "dropout": 0.2}, "epochs": 1},
 }
+AUGMENTED: dict[str, Any] = {  # every operation of a list
+    "strategies": {"random": {}},
+    "side": 8,
+    "channels": 3,
+    "rounds": 1,
+    "task": {
+        "epochs": 2,
+        "augmentation": [
+            {"crop": {"padding": 1, "mode": "reflect"}},
+            "flip",
+            {"rotation": 20},
+            {"affine": {"degrees": 5, "scale": [0.8, 1.2], "shear": 10}},
+            {"resized_crop": [0.5, 1]},
+            "color_jitter",
+            "grayscale",
+            {"cutout": {"chance": 0.2}},
+            {"randaugment": {"variant": "cubuk"}},
+            {"randaugment": {"variant": "munjal"}},
+            {"randaugment": {"variant": "fixmatch"}},
+        ],
+    },
+}
 REST: dict[str, Any] = {  # all others
     "strategies": {
         "least_confidence_dropout": {"passes": 2},
@@ -206,6 +228,7 @@ STUDIES = {
     "nin": NIN,
     "nin_10": NIN_10,
     "colour": COLOUR,
+    "augmented": AUGMENTED,
     "stem": STEM,
 }
 

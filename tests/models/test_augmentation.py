@@ -117,12 +117,10 @@ def test_operations_follow_each_other_with_draws_of_their_own():
     assert not torch.equal(found, operations.flip(turned, place.at(0)))
 
 
-def operations_of(images: torch.Tensor, monkeypatch, **settings) -> list[np.ndarray]:
-    seen: list[np.ndarray] = []
-    plain = module.apply
-    monkeypatch.setattr(
-        module, "apply", lambda raw, names, *rest: seen.append(names) or plain(raw, names, *rest)
-    )
+def operations_of(images: torch.Tensor, monkeypatch, **settings) -> list[tuple[np.ndarray, ...]]:
+    """Names and values of each operation, one after another."""
+    seen: list[tuple[np.ndarray, ...]] = []
+    monkeypatch.setattr(module, "apply", lambda raw, *given: seen.append(given[:2]) or raw)
     Augmentation([{"randaugment": settings}])(images, draws(len(images)))
     return seen
 
@@ -133,11 +131,16 @@ def test_randaugment_draws_operations_for_each_image_alone(variant, monkeypatch)
     seen = operations_of(pictures(3000, 1), monkeypatch, variant=variant, operations=2)
     assert len(seen) == 2
     kinds = len(module.LISTS[variant])
-    for names in seen:
+    for names, values in seen:
+        for signed in ("rotate", "shear_x", "shear_y", "translate_x", "translate_y"):
+            given = values[names == signed]
+            assert 0.3 < (given > 0).mean() < 0.7 and 0.3 < (given < 0).mean() < 0.7
+        levels = len(np.unique(np.abs(values[names == "rotate"])))
+        assert levels > 25 if variant == "fixmatch" else levels == 1
         found, counts = np.unique(names, return_counts=True)
         assert set(found) == set(module.LISTS[variant])
         assert ((counts - 3000 / kinds) ** 2 / (3000 / kinds)).sum() < 40
-    assert abs((seen[0] == seen[1]).mean() - 1 / kinds) < 0.02
+    assert abs((seen[0][0] == seen[1][0]).mean() - 1 / kinds) < 0.02
 
 
 def test_munjals_list_is_the_fifteen_of_its_code():

@@ -231,3 +231,16 @@ def test_no_rounding_of_an_angle_is_a_close_call():
         angles = np.radians(degrees[np.abs(degrees) <= most])
         part = (function(angles) * 10**geometry.COARSE) % 1
         assert np.abs(part - 0.5).min() > 1e-5
+
+
+@pytest.mark.parametrize("name", ["translate_x", "translate_y"])
+def test_whole_translations_are_cut_off_towards_nothing(name):
+    """By int(share x side), as torchvision and the authors of FixMatch have it."""
+    images, shares = random_images(1), np.linspace(-0.5, 0.5, 27)
+    across, side = name == "translate_x", 11 if name == "translate_x" else 9
+
+    def wanted(image, at):
+        way = int(shares[at] * side)
+        return moved(image, 1, 0, way * across, 0, 1, way * (not across))
+
+    same_as(applied(images, name, shares, whole=True), images, wanted)
