@@ -202,6 +202,20 @@ def test_made_images_leave_the_statistics_of_real_ones_alone():
     assert any(not np.array_equal(kept[name], state(network)[name]) for name in names)
 
 
+def test_the_classifiers_statistics_are_those_of_real_images(monkeypatch):
+    given, found = problem(rows=4, how="machine", epochs=1, model={"name": "resnet18"}), []
+    for weight in (0.0, 1.0):
+        network, trainer = fresh(given), trainer_of(given)
+        monkeypatch.setattr(trainer, "step", lambda *_: Made(*2 * [torch.rand(4, 1, 8, 8)]))
+        fit(
+            network,
+            given,
+            lambda batch, network: bgadl.joint_loss(batch, network, trainer, 2, weight, weight),  # noqa: B023
+        )
+        found.append({name: value for name, value in state(network).items() if "running" in name})
+    assert same(*found)
+
+
 @pytest.mark.parametrize("rows", [1, 2, 9])
 def test_any_number_of_rows_trains(rows):
     learned = bgadl.train(problem(rows=rows, how="machine", epochs=1), **SMALL)
