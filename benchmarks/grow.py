@@ -129,6 +129,8 @@ def engines(options: argparse.Namespace, place: Path) -> None:
     """The part ``engines``."""
     root = place / "study"
     copy_repository(root, options.working_tree)
+    if options.cheap:
+        cheap.install(root)
     write_study(root, options)
     wrote: dict[str, dict[str, str]] = {}
 
@@ -137,6 +139,7 @@ def engines(options: argparse.Namespace, place: Path) -> None:
         taken = _seconds(command, root)
         if "--without-dvc" in command:
             taken += grow(root, "--engine", "serial")  # which records what lies there
+        print(f"{name}: {taken:.1f} s, {load()}", flush=True)
         wrote[name] = digests(root, WROTE)
         return taken
 
@@ -251,6 +254,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", default=["serial", "dask"])
     parser.add_argument("--workers", type=int, default=psutil.cpu_count())
     parser.add_argument("--memory", type=int, default=0, help="warm: over so many rounds")
+    parser.add_argument("--cheap", action="store_true", help="engines: stages as of overhead")
     parser.add_argument("--seed", type=int, default=0, help="warm: of the order")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--working-tree", action="store_true", help="copy uncommitted files, too")

@@ -102,6 +102,8 @@ def _opened(root: Path, targets: list[str], dvc: bool) -> Iterator[Work]:
             yield work
     except Halt as halt:
         raise UserError(f"{halt}; what was finished before is recorded, {AGAIN}") from None
+    except signals.Ended as ended:
+        raise signals.Ended(ended.number, AGAIN) from None
 
 
 def _check(came: list[int]) -> None:

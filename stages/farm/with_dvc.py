@@ -22,6 +22,7 @@ from stages.farm import lockfile
 from stages.farm.journal import Journal
 from stages.farm.recorder import Recorder
 from stages.farm.work import Halt
+from stages.machine import signals
 from stages.machine.errors import UserError, one_line
 from stages.machine.files import reason
 
@@ -155,6 +156,7 @@ def opened(root: Path, targets: list[str]) -> Iterator[WithDvc]:
 
     Raises:
         UserError: what DVC says against dvc.yaml or params.yaml, or that it is at work elsewhere.
+        signals.Ended: a signal came while DVC was still reading.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo, lock_repo
@@ -166,7 +168,8 @@ def opened(root: Path, targets: list[str]) -> Iterator[WithDvc]:
     os.chdir(root)  # DVC takes targets as paths from here
     try:
         with Repo(str(root), config=config) as repo, lock_repo(repo), _kept_open(repo):
-            work = WithDvc(repo, targets)
+            with signals.raising():  # for 10,000 stages it is a minute, and writes nothing
+                work = WithDvc(repo, targets)
             try:
                 yield work
             finally:

@@ -53,7 +53,7 @@ def test_clones_that_share_nothing_but_a_remote(
         clone(bare, tmp_path / "second"): ["round@digits-entropy-0-round1", "full@digits-0"],
     }
     for machine in machines:
-        dvc(machine, "pull", "--quiet")
+        dvc(machine, "pull", "--quiet", "--allow-missing")
     at_work = [grow(machine, *targets) for machine, targets in machines.items()]
     for process in at_work:
         said = process.communicate(timeout=300)[0]
@@ -64,7 +64,7 @@ def test_clones_that_share_nothing_but_a_remote(
         dvc(machine, "push", "--quiet")
         places.append(clone(machine, tmp_path / f"{machine.name}-as-seen-from-here"))
         shutil.rmtree(machine)  # the machine is gone; the remote and its commits are not
-        dvc(places[-1], "pull", "--quiet")
+        dvc(places[-1], "pull", "--quiet", "--allow-missing")
     said = call(bare, "stages.join", *map(str, places))
     assert "3 runs joined, 0 were here\n" in said
     same_as(bare, made_grown)

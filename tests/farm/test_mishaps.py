@@ -204,7 +204,7 @@ def test_a_signal_in_the_middle_of_a_round(root: Path, made, number: int) -> Non
 
 
 def await_mishap(root: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not (root / f"{MISHAP}-met").exists():
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import yaml
 from stages.farm import with_dvc
 from stages.farm.with_dvc import WithDvc
 from stages.farm.work import Halt
+from stages.machine import signals
 from stages.machine.errors import UserError
 
 STAGES = {
@@ -142,6 +145,20 @@ def test_a_full_database_at_the_beginning_is_a_line(root: Path, monkeypatch) -> 
     monkeypatch.setattr(with_dvc, "WithDvc", full)
     with pytest.raises(UserError, match="disk is full"), with_dvc.opened(root, []):
         pass
+
+
+def test_a_signal_while_dvc_still_reads_ends_it_at_once(root: Path, monkeypatch) -> None:
+    def slow(*_) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(20)
+
+    monkeypatch.setattr(with_dvc, "WithDvc", slow)
+    with signals.noted() as came:
+        with pytest.raises(signals.Ended), with_dvc.opened(root, []):
+            pass
+        assert came == []
+        os.kill(os.getpid(), signal.SIGTERM)  # from then on it is only noted
+        assert came == [signal.SIGTERM]
 
 
 def test_an_unknown_target_is_a_line(root: Path) -> None:
