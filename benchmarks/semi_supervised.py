@@ -185,6 +185,7 @@ def compare_queries(problem: Problem, arguments: argparse.Namespace) -> None:
         table = np.array(reached)
         means = [f"{m:.2f} ± {_spread(s):.2f}" for m, s in zip(table.mean(0), table.T, strict=True)]
         rows.append([text, *means, f"{table[:, 1:].mean():.2f}"])
+        print(*rows[-1], table.round(1).tolist(), flush=True)
     counts = [arguments.labels + n * arguments.query_size for n in range(arguments.rounds + 1)]
     if rows:
         show([f"query, {arguments.learner}", *map(str, counts), "mean after a query"], rows)
