@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from stages.models import Network
     from stages.rounds.context import Learned, Round
+    from stages.study.settings import Task
 
 Trials = Annotated[int, Field(ge=1, le=10_000)]  # each is a training
 RATES, DECAYS = (1e-5, 1e-2), (1e-8, 1e-3)
+RANDAUGMENT, LEVELS = "randaugment", {"operations": (1, 15), "magnitude": (1, 8)}
 BATCHES = tuple(2**power for power in range(3, 11))
 DIGITS = 4  # of a rate that are kept: the last bits of a power differ between processors
 
@@ -32,8 +34,9 @@ def train(round: Round, *, trials: Trials = 50, when: Literal["each", "first"] =
     Munjal et al. 2022 (their AutoML): a random search whose trials are pruned by successive halving
     of their right answers after each epoch. Drawn are ``learning_rate``, log-uniform in
     [1e-5, 1e-2]; ``weight_decay``, log-uniform in [1e-8, 1e-3]; ``batch_size``, 8, 16, ... 1024;
-    ``optimizer``, sgd or adam. All else is the task's, and the initial weights are the same. A
-    trial's draws are keyed by seed, round and its number, and by nothing of the strategy: all
+    ``optimizer``, sgd or adam; and of a RandAugment of their variant ``operations``, 1 to 15, and
+    ``magnitude``, 1 to 8. All else is the task's, and the initial weights are the same. A trial's
+    draws are keyed by seed, round and its number, and by nothing of the strategy: all
     strategies have the same trials.
 
     Args:
@@ -68,12 +71,28 @@ def draw(round: Round, number: int) -> dict[str, Any]:
     seed = round.generator(Purpose.SEARCH).integers(2**32, size=number + 1)[number]
     sampler = optuna.samplers.RandomSampler(seed=int(seed))
     trial = _study(sampler=sampler).ask()
-    return {
+    settings = {
         "learning_rate": _rounded(trial.suggest_float("learning_rate", *RATES, log=True)),
         "weight_decay": _rounded(trial.suggest_float("weight_decay", *DECAYS, log=True)),
         "batch_size": trial.suggest_categorical("batch_size", BATCHES),
         "optimizer": trial.suggest_categorical("optimizer", ("sgd", "adam")),
     }
+    steps = [step for step in round.task.augmentation if isinstance(step, dict)]
+    if any(step.get(RANDAUGMENT, {}).get("variant") == "munjal" for step in steps):
+        settings |= {key: trial.suggest_int(key, *span) for key, span in LEVELS.items()}
+    return settings
+
+
+def task_of(task: Task, settings: dict[str, Any]) -> Task:
+    """The task with the settings of a trial in place of its own."""
+    levels = {key: settings[key] for key in LEVELS if key in settings}
+    own = {key: value for key, value in settings.items() if key not in LEVELS}
+    if levels:
+        own["augmentation"] = tuple(
+            {name: given | levels if name == RANDAUGMENT else given for name, given in step.items()}
+            for step in task.augmentation
+        )
+    return task.model_copy(update=own)
 
 
 def _study(**settings: Any) -> optuna.Study:
@@ -123,7 +142,7 @@ def _trained(round: Round, settings: dict[str, Any], trial: optuna.Trial | None)
     """A network trained by ``settings`` in place of the task's."""
     from stages.models.fit import fit, fresh
 
-    tried = dataclasses.replace(round, task=round.task.model_copy(update=settings))
+    tried = dataclasses.replace(round, task=task_of(round.task, settings))
     network = fresh(tried)
     fit(network, tried, hooks=[_Halving(trial, round)] if trial else [])
     return network

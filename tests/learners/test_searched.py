@@ -14,7 +14,7 @@ from study import grow, tree, write_params
 from stages.checking import records
 from stages.datasets.prepared import Prepared
 from stages.learners import searched
-from stages.learners.searched import BATCHES, draw, train
+from stages.learners.searched import BATCHES, draw, task_of, train
 from stages.machine.errors import UserError
 from stages.models.best import right_answers
 from stages.models.fit import fit, fresh
@@ -75,6 +75,26 @@ FIRST = [
         "optimizer": "sgd",
     },
 ]
+
+
+def test_the_levels_of_randaugment_are_drawn_too():
+    steps = (
+        {"flip": {"rate": 0.5}},
+        {"randaugment": {"operations": 2, "magnitude": None, "variant": "munjal"}},
+    )
+    given = problem()
+    augmented = dataclasses.replace(
+        given, task=given.task.model_copy(update={"augmentation": steps})
+    )
+    drawn = [draw(augmented, number) for number in range(150)]
+    assert {one["operations"] for one in drawn} == set(range(1, 16))
+    assert {one["magnitude"] for one in drawn} == set(range(1, 9))
+    plain = draw(given, 0)
+    assert {key: drawn[0][key] for key in plain} == plain
+    task = task_of(augmented.task, drawn[0])
+    levels = {key: drawn[0][key] for key in ("operations", "magnitude")}
+    assert task.augmentation == (steps[0], {"randaugment": {**levels, "variant": "munjal"}})
+    assert {key: getattr(task, key) for key in plain} == plain
 
 
 def test_the_best_is_the_argmax_on_validation_rows():
