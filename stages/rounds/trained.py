@@ -106,6 +106,7 @@ def key_of(run: Run, round: Round, learner: Mapping[str, Any]) -> str:
         "round": round.n,
         **rows,
         "labels": _array(round.labels),
+        "validation_labels": _array(round.validation_labels),
         "carry": {
             role: {name: _array(array) for name, array in own.items()}
             for role, own in round.carry.items()

@@ -104,6 +104,7 @@ def test_the_key_is_of_all_that_training_can_depend_on(study_copy, monkeypatch):
         "labels": known.labels[::-1],
         "unlabeled": known.unlabeled[1:],
         "validation": known.unlabeled[:1],
+        "validation_labels": known.labels[:1],
         "carry": {"learner": {"x": np.zeros(1)}},
     }
     keys = [trained.key_of(run, known, learner)]
