@@ -120,6 +120,39 @@ def test_swa_is_the_mean_of_every_second_step_of_a_further_training(how):
         np.testing.assert_allclose(value, wanted, rtol=0, atol=1e-15 if how == "portable" else 1e-6)
 
 
+def test_swa_trains_on_at_its_own_rate_by_an_optimizer_begun_anew():
+    log = []
+
+    class Still:
+        def step(self, gradients, rate):
+            log.append(rate)
+
+        def restart(self):
+            log.append("restart")
+
+    given = problem(learning_rate=0.1, averaging="swa", swa_epochs=2, swa_every=2)
+    trained(given, optimizer=Still())
+    assert log == [0.1] * 9 + ["restart"] + [5e-4] * 6
+
+
+def test_swa_goes_on_from_the_best_epoch():
+    settings = {"epochs": 3, "optimizer": "sgd", "learning_rate": 0.01, "averaging": "swa"}
+    given = judged(problem(choose_epoch="best", swa_epochs=1, swa_every=3, **settings))
+    seen, noted = [], Noted()
+
+    class First(Noted):
+        def after_step(self, network):
+            super().after_step(network)
+            if len(self.steps) == 10:
+                seen.append(self.steps[9])
+
+    trained(given, hooks=[First(), noted])
+    best = max(range(3), key=lambda at: right_of(given, noted.epochs[at]))
+    name = "classifier.weight"
+    steps = [np.abs(seen[0][name] - noted.epochs[at][name]).max() for at in range(3)]
+    assert best != 2 and steps[best] < 1e-3 < min(steps[:best] + steps[best + 1 :])
+
+
 def test_swa_is_torchs_average():
     given = problem(how="machine", averaging="swa", swa_epochs=2, swa_every=2)
     network = fresh(given)
