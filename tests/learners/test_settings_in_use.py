@@ -46,6 +46,7 @@ CHANGES = [
     ("model.dropout", 0.5, {}),
     ("model.stem", "3x3", {"model": RESNET}),
     ("model.max_pool", True, {"model": RESNET}),
+    ("model.units", 64, {"model": {"name": "mlp"}}),
 ]
 # Those of sets, queries and images are tried below, or by the tests of prepare.
 ELSEWHERE = {"query_size", *(f"split.{name}" for name in Split.model_fields)}
