@@ -64,6 +64,7 @@ CHANGES = [
     ("model.dropout", 0.5, {}),
     ("model.stem", "3x3", {"model": RESNET}),
     ("model.max_pool", True, {"model": RESNET}),
+    ("model.units", 64, {"model": {"name": "mlp"}}),
 ]
 # Those of sets, queries and images are tried below, or by the tests of prepare; the last three in
 # tests/models/test_training.py.
