@@ -156,8 +156,24 @@ REST: dict[str, Any] = {  # all others
     },
     "task": {"epochs": 1},
 }
+NEWER: dict[str, Any] = {
+    "strategies": {
+        "max_herding": {},
+        "uherding": {"subset": 100},
+        "power_bald": {"passes": 3},
+        "power_entropy": {"form": "softrank"},
+        "falcun": {},
+        "clue": {},
+        "dropquery": {},
+        "alfa_mix": {},
+        "noise_stability": {"perturbations": 3},
+        "tcm": {"switch": 1.5, "clusters": 12},
+    },
+    "task": {"epochs": 1},
+}
 STUDIES = {
     "digits": DIGITS,
+    "newer": NEWER,
     "rest": REST,
     "grey": GREY,
     "nin": NIN,
