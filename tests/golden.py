@@ -218,11 +218,27 @@ COSINE: dict[str, Any] = {
     "rounds": 1,
     "task": {"epochs": 3, "schedule": "cosine"},
 }
+NEWER: dict[str, Any] = {
+    "strategies": {
+        "max_herding": {},
+        "uherding": {"subset": 100},
+        "power_bald": {"passes": 3},
+        "power_entropy": {"form": "softrank"},
+        "falcun": {},
+        "clue": {},
+        "dropquery": {},
+        "alfa_mix": {},
+        "noise_stability": {"perturbations": 3},
+        "tcm": {"switch": 1.5, "clusters": 12},
+    },
+    "task": {"epochs": 1},
+}
 STUDIES = {
     "loop": LOOP,
     "swa": SWA,
     "cosine": COSINE,
     "digits": DIGITS,
+    "newer": NEWER,
     "rest": REST,
     "grey": GREY,
     "nin": NIN,

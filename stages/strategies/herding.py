@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from stages.catalogue.kinds import Drawn, Positive, Rate
+from stages.catalogue.kinds import Amount, Drawn, Rate
 from stages.catalogue.strategy import Strategy
 from stages.geometry.grid import unit_rows
 from stages.geometry.herding import Herding, smallest_gap
@@ -128,7 +128,7 @@ def greedy(
     rng: np.random.Generator,
     *,
     kernel: Shape = "gaussian",
-    sigma: Positive | None = None,
+    sigma: Amount = 0.0,
     subset: Drawn = 35_000,
 ) -> np.ndarray:
     """Greedy maximisation of what a kernel covers, :class:`stages.geometry.herding.Herding`.
@@ -140,7 +140,7 @@ def greedy(
 
     Args:
         kernel: ``gaussian``, exp(-d^2 / sigma^2), or ``top_hat``, 1 where d < sigma.
-        sigma: null: 1 for MaxHerding; for UHerding the smallest distance between two labeled rows
+        sigma: 0: 1 for MaxHerding; for UHerding the smallest distance between two labeled rows
             that differ (1 where there are no two).
         subset: draw this many candidates, take and cover these alone; 0: all. The authors' code,
             which holds all kernels, draws at most 35,000.

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import known
 import numpy as np
 import pytest
+from pools import trained
 from study import tree, write_params
 
 from stages.catalogue import BOUNDS, STRATEGIES, Strategy, composed
@@ -26,7 +27,7 @@ from stages.reporting.read import coverage
 from stages.round import run_round
 from stages.rounds.evaluation import on_test_set
 from stages.rounds.opening import Run, open_round, training_images
-from stages.rounds.oracle import Oracle, reveal
+from stages.rounds.oracle import Oracle, Revealed, reveal
 from stages.rounds.selection import score
 from stages.split import split
 from stages.start import start
@@ -159,6 +160,16 @@ def test_no_strategy_is_made_of_it(tmp_path):
 def test_it_refuses_without_leave():
     with pytest.raises(UserError, match="sees labels of the test set; it needs to be allowed to"):
         greedy_oracle.best_batch(None, None, may_see_test_labels=False)
+
+
+@pytest.mark.parametrize(("right", "taken"), [([5, 5], 0), ([5, 6], 1), ([6, 5], 0)])
+def test_of_equally_good_batches_the_first(right, taken):
+    pool, left = trained(), iter(right)
+    revealed = Revealed(lambda rows: np.zeros(len(rows), np.int64), lambda _: next(left))
+    found = greedy_oracle.best_batch(pool, revealed, may_see_test_labels=True, batches=2)
+    draws = pool.generator(Purpose.SCORER)
+    both = [draws.choice(len(pool.candidates), pool.query_size, replace=False) for _ in right]
+    assert found.tolist() == both[taken].tolist()
 
 
 # the report

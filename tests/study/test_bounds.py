@@ -34,6 +34,16 @@ GCN = {
     "weight_decay": (0.0005, "from 0 to 1000"),
     "loss_weight": (1.2, "above 0 to 1e12"),
 }
+HERDING = {
+    "kernel": ("gaussian", ("gaussian", "top_hat")),
+    "sigma": (0.0, "from 0 to 1e12"),
+    "subset": (35_000, "from 0 to 1e9"),
+}
+NOISY = {
+    "beta": (1.0, "above 0 to 1e12"),
+    "form": ("power", ("power", "softmax", "softrank")),
+}
+LLOYD = {"iterations": (20, "from 1 to 1e6")}
 # Defaults, and what may stand in their place: a change here is one of what users may write.
 SETTINGS: dict[str, dict[str, tuple[Any, Any]]] = {
     "random": {},
@@ -163,8 +173,36 @@ SETTINGS: dict[str, dict[str, tuple[Any, Any]]] = {
         "discriminator_learning_rate": (0.001, "above 0 to 1000"),
         "discriminator_dropout": (0.25, "from 0 and below 1"),
     },
+    "max_herding": HERDING,
+    "uherding": {"held_out": (0.3, "from 0 and below 1"), **HERDING},
+    "power_bald": {**DISAGREEMENT, **NOISY},
+    "power_entropy": NOISY,
+    "falcun": {"gamma": (10.0, "from 0 to 1e12")},
+    "clue": {"temperature": (1.0, "above 0 to 1e12"), **LLOYD},
+    "dropquery": {
+        "masks": (3, "from 1 to 10000"),
+        "rate": (0.75, "above 0 and below 1"),
+        "iterations": (100, "from 1 to 1e6"),
+    },
+    "alfa_mix": {"epsilon": (0.2, "above 0 to 1"), **LLOYD},
+    "noise_stability": {
+        "perturbations": (30, "from 1 to 10000"),
+        "magnitude": (0.001, "above 0 to 1e12"),
+        "output": ("probabilities", ("probabilities", "embedding")),
+        "candidates": (25_000, "from 0 to 1e9"),
+    },
+    "tcm": {
+        "switch": (5.0, "from 0 to 1e12"),
+        "clusters": (500, "from 1 to 1e9"),
+        "neighbours": (20, "from 1 to 1e9"),
+        **LLOYD,
+    },
 }
-DRAWN = {"uncertain_gcn": "subset", "core_gcn": "subset", "probcover": "subset", "kdpp": "rank"}
+DRAWN = {
+    **dict.fromkeys(("uncertain_gcn", "core_gcn", "probcover"), "subset"),
+    **dict.fromkeys(("max_herding", "uherding"), "subset"),
+    "kdpp": "rank",
+}
 
 EACH = [(name, key) for name, known in SETTINGS.items() for key in known]
 NUMBERS = [(name, key) for name, key in EACH if isinstance(SETTINGS[name][key][1], str)]
