@@ -38,16 +38,16 @@ ENTRIES = {
 }
 
 
-def variance(pool: Pool, *, passes: Passes = 50, view: Views = "task") -> Scores:
+def variance(pool: Pool, *, draws: Passes = 50, view: Views = "task") -> Scores:
     """Gao et al. 2020, eq. 3: sum over classes of the variance (ddof 0) of p_c, shape (N,).
 
     Of the model that is evaluated, in evaluation mode; after MixMatch or FixMatch the average.
 
     Args:
-        passes: T, how many augmented images of each candidate.
+        draws: T, how many augmented images of each candidate.
         view: the augmentation, see :func:`stages.models.mixing.weak`.
     """
-    return np.concatenate([variance_of(p) for p in augmented(pool, passes, view)])
+    return np.concatenate([variance_of(p) for p in augmented(pool, draws, view)])
 
 
 def squared_difference(pool: Pool, *, view: Views = "task") -> Scores:

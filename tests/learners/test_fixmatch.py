@@ -88,12 +88,14 @@ def test_every_labeled_image_comes_with_seven_others_weak_and_strong(monkeypatch
     assert seen == [(8, 56, 56), (8, 56, 56), (4, 28, 28)]
 
 
-def test_guesses_have_no_gradient_and_the_strong_images_have():
+def test_guesses_are_for_the_weak_images_and_have_no_gradient():
     given = problem(rows=8, how="machine", **ONE_STEP)
-    network, found = fresh(given), []
+    network, found, wanted = fresh(given), [], []
 
     def loss(batch, network):
         found.extend(fixmatch.passed(batch, network))
+        with torch.no_grad():
+            wanted.extend(network(batch.unlabeled.view(name)) for name in ("weak", "strong"))
         return found[0].sum()
 
     from stages.models.fit import fit
@@ -103,7 +105,9 @@ def test_guesses_have_no_gradient_and_the_strong_images_have():
     labeled, guesses, strong = found
     assert labeled.requires_grad and strong.requires_grad and not guesses.requires_grad
     assert (len(labeled), len(guesses), len(strong)) == (8, 16, 16)
-    assert torch.allclose(guesses.sum(1), torch.ones(16))
+    torch.testing.assert_close(guesses, F.softmax(wanted[0], 1), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(strong.detach(), wanted[1], rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(wanted[0], wanted[1])
 
 
 @pytest.mark.parametrize("how", ["portable", "machine"])

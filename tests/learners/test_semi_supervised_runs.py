@@ -20,7 +20,7 @@ from stages.verify import verify
 STRATEGIES = {
     "random": {},
     "ssl_random": {"steps": 6},
-    "ssl_consistency": {"steps": 6, "passes": 2},
+    "ssl_consistency": {"steps": 6, "draws": 2},
     "mine": {
         "learner": {"use": "fixmatch", "steps": 20, "threshold": 0.4, "ratio": 2},
         "scorer": "entropy",

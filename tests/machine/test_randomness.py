@@ -123,7 +123,7 @@ DRAWS = [
     ("albl", {}, {"ADVICE"}),
     (
         "ssl_consistency",
-        {"steps": 2, "passes": 2},
+        {"steps": 2, "draws": 2},
         {"MIXING", "SCORER", "VIEWS", "UNLABELED_BATCHES"}
         | {"UNLABELED_AUGMENTATION", "UNLABELED_VIEWS"},
     ),

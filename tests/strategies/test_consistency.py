@@ -67,7 +67,7 @@ def chances_of_views(pool: Pool, passes: int) -> np.ndarray:
 
 def test_scores_are_those_of_the_formulas(pool):
     chances = chances_of_views(pool, PASSES)
-    found = consistency.variance(pool, passes=PASSES)
+    found = consistency.variance(pool, draws=PASSES)
     np.testing.assert_allclose(found, chances.var(0).sum(1), rtol=1e-5, atol=1e-9)
     assert found.max() > 1e-4
     chances = chances_of_views(pool, 2)
@@ -76,18 +76,18 @@ def test_scores_are_those_of_the_formulas(pool):
 
 
 def test_a_score_follows_the_image_whatever_stands_beside_it(pool, monkeypatch):
-    whole = consistency.variance(pool, passes=3)
+    whole = consistency.variance(pool, draws=3)
     some = pool.among(np.arange(0, 40, 3))
-    np.testing.assert_allclose(consistency.variance(some, passes=3), whole[::3], rtol=1e-5)
+    np.testing.assert_allclose(consistency.variance(some, draws=3), whole[::3], rtol=1e-5)
     monkeypatch.setattr(inference, "INFERENCE_BATCH", 7)
-    np.testing.assert_allclose(consistency.variance(pool, passes=3), whole, rtol=1e-5)
+    np.testing.assert_allclose(consistency.variance(pool, draws=3), whole, rtol=1e-5)
 
 
 def test_batch_norm_is_in_evaluation_mode_when_images_are_scored(pool):
     seen = []
     pool.network.train()
     hook = pool.network.register_forward_hook(lambda module, *_: seen.append(module.training))
-    consistency.variance(pool, passes=2)
+    consistency.variance(pool, draws=2)
     hook.remove()
     assert seen == [False, False]
 
@@ -161,7 +161,7 @@ def test_more_than_there_are_cannot_be_taken():
 
 SSL = [name for name in catalogue.STRATEGIES if name.startswith("ssl_")]
 LEARNERS = ("supervised", "ceal", "mixmatch", "fixmatch", "committee")
-SETTINGS = {"steps": 3, "passes": 3, "members": 2, "clusters": 3}
+SETTINGS = {"steps": 3, "draws": 3, "members": 2, "clusters": 3}
 
 
 def test_the_methods_of_the_studies_are_there_and_train_by_mixmatch():

@@ -25,6 +25,7 @@ ROWS, LABELED, VALIDATION = 46, 10, 6
 # Settings that make a part quick; results need not be good.
 QUICK: dict[str, Any] = {
     "passes": 2,
+    "draws": 2,
     "members": 2,
     "trials": 2,
     "samples": 20,
