@@ -40,7 +40,7 @@ def train(
     round: Round,
     *,
     alpha: Amount = 0.002,
-    gamma: Amount | None = None,
+    gamma: Amount = 0.0,
     unlabeled: Count = 1,
     critic_steps: Count = 5,
     critic_width: Width = 50,
@@ -63,7 +63,7 @@ def train(
 
     Args:
         alpha: weight of the distance in the loss of F.
-        gamma: weight of the labeled part; null: |L| / |U|, the paper's. deepalplus: 1.
+        gamma: weight of the labeled part; 0: |L| / |U|, the paper's. Zhan et al. 2022: 1.
         unlabeled: images for each labeled one in a batch.
         critic_steps: of D for each of F; the code's 1, and 5 in Gulrajani et al. 2017.
         critic_width: units of D's hidden layer.
@@ -91,7 +91,7 @@ def train(
     critic = round.compute.place(critic)
     how = CriticTraining(critic_steps, critic_rate, penalty)
     trainer = CriticTrainer(critic, how, round.generator(Purpose.INTERPOLATES))
-    if gamma is None:
+    if gamma == 0:
         gamma = len(round.labeled) / max(len(round.unlabeled), 1)
     held = hold_out(round, held_out)
 
