@@ -61,7 +61,8 @@ def reset(root: Path, keep: Iterable[str] = ()) -> None:
         path = root / name
         shutil.rmtree(path, ignore_errors=True)
         path.unlink(missing_ok=True)
-    (root / "reports/tuned").mkdir(parents=True, exist_ok=True)  # the stage start depends on it
+    for folder in ("reports/tuned", "data/code"):  # the stages start and recipes depend on them
+        (root / folder).mkdir(parents=True, exist_ok=True)
 
 
 def add_study_options(parser: argparse.ArgumentParser, **defaults: Any) -> None:

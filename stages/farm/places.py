@@ -72,7 +72,7 @@ class Place:
     def given(self, run: Run) -> dict[str, bytes]:
         """The inputs of a run that lie here, by path in the study."""
         found = {}
-        for path in runs.inputs(self.layout, run):
+        for path in [*runs.inputs(self.layout, run), *runs.tuned(self.layout, run)]:
             if os.path.lexists(path):
                 found[self._relative(path)] = read_regular(path, MOST)
         return found

@@ -9,7 +9,17 @@ from stages.checking.tree import Run
 from stages.study.layout import END, Layout
 from stages.study.settings import Settings
 
-__all__ = ["Run", "all_runs", "committed", "left", "inputs", "label", "seconds", "stages_of"]
+__all__ = [
+    "Run",
+    "all_runs",
+    "committed",
+    "inputs",
+    "label",
+    "left",
+    "seconds",
+    "stages_of",
+    "tuned",
+]
 
 
 def all_runs(study: Settings) -> list[Run]:
@@ -46,6 +56,12 @@ def inputs(layout: Layout, run: Run) -> list[Path]:
         shared / "validation.txt",
         shared / "initial.txt",
     ]
+
+
+def tuned(layout: Layout, run: Run) -> list[Path]:
+    """What the settings of a run were chosen by, as far as it is there; nothing for most."""
+    task, strategy, seed = run
+    return sorted(layout.tuned(task, strategy, seed).parent.glob("*.json")) if strategy else []
 
 
 def committed(study: Settings, layout: Layout, run: Run) -> list[Path]:

@@ -99,7 +99,7 @@ def growing(root: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
     """Its exit code and what it said, but for the sum in the end."""
-    lines = process.communicate(timeout=300)[1].splitlines()
+    lines = process.communicate(timeout=900)[1].splitlines()
     assert not any("Traceback" in line for line in lines), lines
     return process.returncode, [line for line in lines if not line.startswith("grown in ")]
 
