@@ -104,7 +104,7 @@ def overhead(options: argparse.Namespace, place: Path, plain: bool = False) -> N
             taken = grow(root, "--engine", engine)
             processor, own = spent() - before, worked(root)
             count, mine = len(own), sum(own) / (1 if engine == "serial" else options.workers)
-            ms = [1000 * (taken - mine) / count, 1000 * (processor - sum(own)) / count]
+            ms = [1000 * (taken - mine) / count, 1000 * processor / count]
             found = alternate(idle_ways(root, engine, plain), options.repeats)
             idle = [f"{median(times):.1f}" for times in found.values()]
             if plain:
@@ -112,7 +112,7 @@ def overhead(options: argparse.Namespace, place: Path, plain: bool = False) -> N
             row = [count, engine, *(f"{x:.1f}" for x in (taken, sum(own), *ms)), *idle]
             rows.append([*row, load()])
         shutil.rmtree(root)
-    header = ["stages", "engine", "s", "stages' own s", "ms a stage beyond", "of processor"]
+    header = ["stages", "engine", "s", "stages' own s", "ms a stage beyond", "of processor, in all"]
     header += ["nothing to do, s", *(["dvc repro, s", "ratio"] if plain else []), "load"]
     show(header, rows)
 

@@ -162,7 +162,8 @@ def score(pool: Pool, *, diversity: Amount = 10.0) -> Scores:
     one of 2e-308.
 
     Args:
-        diversity: weight of the critic; the authors' 10.
+        diversity: weight of the critic; the authors' 10, chosen for a D between 0 and 1. Here D
+            has the unit of the embeddings, so less may be wanted.
     """
     from stages.models.critic import of_embeddings
 

@@ -123,7 +123,10 @@ def test_a_kill_before_any_lasting_operation_costs_nothing(study: Path) -> None:
     assert len(expected) == 1 + 7 + 6 and count > 60
     for at in range(1, count, EACH):
         root = Path(shutil.copytree(study, study.with_name(f"killed-{at}")))
-        assert forked(lambda at=at, root=root: grow_until(at, root)) == -signal.SIGKILL
+        if (code := forked(lambda at=at, root=root: grow_until(at, root))) == 0:
+            assert at > 0.8 * count  # of the first time, some were of imports
+            break
+        assert code == -signal.SIGKILL, code
         assert forked(lambda root=root: grow(root)) == 0, at
         assert content(root) == expected, at
         assert forked(lambda root=root: settled(root)) == 0, at
