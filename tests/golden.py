@@ -233,7 +233,28 @@ NEWER: dict[str, Any] = {
     },
     "task": {"epochs": 1},
 }
+LEARNED: dict[str, Any] = {  # what is new in these is the training
+    "strategies": {
+        "learning_loss": {"width": 8},
+        "waal": {"critic_steps": 2, "critic_width": 8},
+        "vaal": {"latent": 4, "width": 4, "steps": 4},
+        "bgadl": {"passes": 3, "width": 4},
+        "ssl_random": {"steps": 6},
+        "ssl_consistency": {"steps": 6, "draws": 3},
+        "ssl_inconsistency": {"steps": 6},
+        "ssl_diff2aug_direct": {"steps": 6},
+        "ssl_diff2aug_kmeans": {"steps": 6, "clusters": 4},
+        "sure": {
+            "learner": {"use": "fixmatch", "steps": 6, "threshold": 0.3},
+            "scorer": "margin",
+            "selector": "top",
+        },
+    },
+    "rounds": 2,
+    "task": {"epochs": 2},
+}
 STUDIES = {
+    "learned": LEARNED,
     "loop": LOOP,
     "swa": SWA,
     "cosine": COSINE,

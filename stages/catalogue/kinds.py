@@ -151,14 +151,15 @@ def kind_of(annotation: Any) -> Kind:
         return _union(get_args(annotation))
     if get_origin(annotation) is Annotated:
         base, *marks = get_args(annotation)
-        return _annotated(kind_of(base), marks)
+        section = DATA_SET in marks or MODEL in marks  # of what keys, a dictionary cannot say
+        return _annotated(Kind(dict) if section else kind_of(base), marks)
     if get_origin(annotation) is Literal:
         choices = get_args(annotation)
         return Kind(type(choices[0]), choices=choices)
     base = get_origin(annotation) or annotation
     if base is tuple:
         return Kind(tuple, items=tuple(kind_of(item) for item in get_args(annotation)))
-    if base not in (int, float, bool, str, list, dict):
+    if base not in (int, float, bool, str, list):
         raise TypeError(f"{annotation!r} is no kind of setting")
     return Kind(base)
 

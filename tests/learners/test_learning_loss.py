@@ -246,8 +246,9 @@ def test_a_batch_is_only_forwarded_once():
     given, calls = problem(rows=8, epochs=1), []
     network, head = fresh(given), head_of(given)
     network.body.register_forward_hook(lambda *_: calls.append(1))
+    key = np.random.SeedSequence(0)
     batch = Batch(
-        Images(given.labeled, given.batches, {"train": (lambda raw, rng: raw, None)}),
+        Images(given.labeled, 0, given.batches, {"train": (lambda raw, draws: raw, key)}),
         torch.from_numpy(given.labels),
         None,
         0,

@@ -713,7 +713,7 @@ def test_the_order_of_rows_changes_nothing():
     extra = {
         name: np.nan for name in ("worst_class", "balance", "ratio", "worst_group", "mismatch")
     }
-    rounds = NUMBERS.assign(test=1000, **extra, groups=None, per_class=None)
+    rounds = NUMBERS.assign(test=1000, **extra, groups=None, per_class=None, training=None)
     full = pd.DataFrame(columns=["task", "seed", "labeled", "accuracy"])
     plain = tables.build(rounds, full, known.settings())
     parts = [

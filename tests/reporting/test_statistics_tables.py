@@ -45,7 +45,7 @@ def make_rounds(settings, accuracy, skip=()):
                     rows.append((task, strategy, seed, item.n, 10 * (item.n + 1), 1000,
                                  round(1000 * value), value))  # fmt: skip
     table = pd.DataFrame(rows, columns=records.COLUMNS)
-    return table.assign(**dict.fromkeys(EXTRAS, NAN), per_class=None, groups=None)
+    return table.assign(**dict.fromkeys(EXTRAS, NAN), per_class=None, groups=None, training=None)
 
 
 def build(settings, accuracy, skip=()):

@@ -585,7 +585,9 @@ def test_defaults_by_value(tmp_path):
     assert task.dataset.model_dump() == {
         "name": "digits", "root": None
     }  # fmt: skip
-    assert found.report.model_dump() == {"margin": 0.005, "alpha": 0.05, "baseline": "random"}
+    assert found.report.model_dump() == {
+        "margin": 0.005, "alpha": 0.05, "baseline": "random", "primary": "auto"
+    }  # fmt: skip
     assert (found.device, found.threads, found.tuned) == ("auto", 0, [])
 
 
