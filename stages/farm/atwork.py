@@ -13,6 +13,9 @@ from typing import Any
 import psutil
 import zc.lockfile
 
+from stages.machine.errors import UserError
+from stages.machine.files import reason
+
 STAGES = {"recipes", "prepare", "protocol", "split", "tune", "start", "round", "full", "report"}
 STAGES |= {"chain", "join"}  # no stages, but they write what stages write
 WRITING = {"repro", "commit", "checkout", "pull", "exp run"}
@@ -132,7 +135,6 @@ def alone(root: Path, say: Callable[[str], None], stopped: Callable[[], bool]) -
         whether we are alone; False if ``stopped``.
     """
     path = root / ".dvc/tmp/grow.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
     told: set[str] = set()
     lock = None
     try:
@@ -162,8 +164,15 @@ def growing(root: Path) -> list[str]:
 
 
 def _try(path: Path) -> tuple[zc.lockfile.LockFile | None, str]:
-    """The lock, or the number of the process that has it."""
+    """The lock, or the number of the process that has it.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         return zc.lockfile.LockFile(str(path)), ""
     except zc.lockfile.LockError:
         return None, path.read_text(errors="replace").strip() or "?"
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {reason(error)}") from None

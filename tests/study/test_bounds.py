@@ -44,6 +44,17 @@ NOISY = {
     "form": ("power", ("power", "softmax", "softrank")),
 }
 LLOYD = {"iterations": (20, "from 1 to 1e6")}
+MIXMATCH = {
+    "augmentations": (2, "from 1 to 100"),
+    "temperature": (0.5, "above 0 to 1e12"),
+    "alpha": (0.75, "above 0 to 1e12"),
+    "unlabeled_weight": (75.0, "from 0 to 1e12"),
+    "ramp": (16_384, "from 0 to 1e9"),
+    "ema": (0.999, "from 0 and below 1"),
+    "steps": (0, "from 0 to 1e9"),
+    "augmentation": ("task", ("task", "none", "crop", "crop_flip")),
+}
+VIEW = {"view": ("task", ("task", "crop", "crop_flip"))}
 # Defaults, and what may stand in their place: a change here is one of what users may write.
 SETTINGS: dict[str, dict[str, tuple[Any, Any]]] = {
     "random": {},
@@ -155,6 +166,11 @@ SETTINGS: dict[str, dict[str, tuple[Any, Any]]] = {
         "width": (128, "from 1 to 100000"),
         "candidates": (10_000, "from 0 to 1e9"),
     },
+    "ssl_random": MIXMATCH,
+    "ssl_consistency": {**MIXMATCH, **VIEW, "draws": (50, "from 2 to 10000")},
+    "ssl_inconsistency": {**MIXMATCH, **VIEW},
+    "ssl_diff2aug_direct": {**MIXMATCH, **VIEW},
+    "ssl_diff2aug_kmeans": {**MIXMATCH, **VIEW, **LLOYD, "clusters": (20, "from 1 to 1e9")},
     "waal": {
         "alpha": (0.002, "from 0 to 1e12"),
         "gamma": (0.0, "from 0 to 1e12"),
