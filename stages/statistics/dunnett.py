@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import special
 
@@ -60,6 +62,7 @@ def dunnett_tail(t, m: int, df: float) -> np.ndarray:
     return np.clip(computed(below, "Dunnett's test"), 0.0, 1.0)
 
 
+@lru_cache(maxsize=256)
 def dunnett_critical(alpha: float, m: int, df: float) -> float:
     """The t that max |T_i| of :func:`dunnett_tail` exceeds with probability alpha.
 
