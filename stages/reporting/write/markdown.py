@@ -8,9 +8,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from stages.reporting.tables.findings import (
-    ANALYSES,
     assumption_sentence,
-    budget_label,
     count,
     limits,
     listing,
@@ -18,13 +16,11 @@ from stages.reporting.tables.findings import (
 )
 from stages.reporting.tables.methods import methods
 from stages.reporting.tables.present import Shown, legend
-from stages.reporting.tables.tables import AUBC, FULL_ROW, TITLES, csv_path, fixed
+from stages.reporting.tables.tables import FULL_ROW, TITLES, csv_path, fixed
+from stages.reporting.write import markdown_tests
 from stages.reporting.write.markdown_tables import generic, table
-from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
-from stages.statistics.primary import EQUIVALENT
+from stages.statistics.comparisons import NOT_AVAILABLE
 
-MOST_BUDGETS = 7
-MOST_PAIRS = 15
 MOST_SEEDS = 6
 MOST_ROWS = 40
 FINGERPRINT_DIGITS = 12
@@ -32,14 +28,6 @@ TREATED = (
     "curve", "aubc", "summary", "primary", "win_tie_loss", "assumptions", "kruskal_wallis",
     "games_howell", "verdicts", "fingerprints",
 )  # fmt: skip
-SIGNS = {
-    BETTER: "better",
-    EQUIVALENT: "equivalent",
-    WORSE: "worse",
-    UNDETERMINED: "·",
-    NOT_AVAILABLE: "n/a",
-}
-PAIR_SIGNS = SIGNS | {BETTER: "higher", WORSE: "lower"}
 
 
 def _more(shown: dict[str, Shown], captions: dict[str, str]) -> list[str]:
@@ -69,12 +57,6 @@ def _spread(mean: float, std: float) -> str:
     if pd.isna(mean):
         return ""
     return fixed(mean, 4) + ("" if pd.isna(std) else f" ± {fixed(std, 4)}")
-
-
-def _p(p: float) -> str:
-    if pd.isna(p):
-        return NOT_AVAILABLE
-    return "<0.0001" if p < 0.0001 else fixed(p, 4)
 
 
 def _what_was_run(tables: dict, settings, manifests: dict) -> list[str]:
@@ -147,125 +129,6 @@ def _summary(tables: dict, task: str) -> str:
     return table(["Strategy", "AUBC", "Rank", "Final accuracy", "Rank", "Seeds"], rows)
 
 
-def _primary(tables: dict, task: str, settings) -> list[str]:
-    own = tables["primary"]
-    own = own[own["task"] == task]
-    if settings.report.baseline not in settings.strategies or own.empty:
-        return ["Not available: see *What could not be computed*."]
-    rows = [
-        [
-            f"`{row.strategy}`",
-            fixed(row.difference, 4),
-            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
-            _p(row.p_adjusted),
-            _p(row.p_equivalent),
-            fixed(row.seen, 4),
-            SIGNS[row.verdict],
-        ]
-        for row in own.itertuples(index=False)
-    ]
-    level = f"{100 * (1 - settings.report.alpha):g} % interval"
-    heads = ["Strategy", "Difference in AUBC", level, "p", "p of equivalence", "Seen", "Verdict"]
-    return [
-        table(heads, rows),
-        f"By {ANALYSES[own['analysis'].iloc[0]]}, which decides. p and intervals hold for all "
-        "strategies together; the intervals are a little wider than the stepwise p. Equivalent: "
-        f"the difference is smaller than {settings.report.margin:g}. Seen: the least difference "
-        "that so many seeds show four times in five. "
-        "As CSV: [tables/primary.csv](tables/primary.csv).",
-    ]
-
-
-def _kruskal(tables: dict, task: str) -> list[str]:
-    own = tables["kruskal_wallis"]
-    own = own[own["task"] == task]
-    rows = [
-        [
-            budget_label(row.measure, row.labeled),
-            row.groups,
-            row.n_per_group,
-            fixed(row.h, 3),
-            fixed(row.df, 0),
-            _p(row.p),
-            row.verdict,
-        ]
-        for row in _chosen(own).itertuples(index=False)
-    ]
-    return [
-        table(["Labeled", "Strategies", "n each", "H", "df", "p", "Verdict"], rows),
-        *_shortened(len(rows), len(own), "kruskal_wallis", "budgets"),
-    ]
-
-
-def _chosen(rows: pd.DataFrame) -> pd.DataFrame:
-    """AUBC and evenly spread budgets, the first and the last among them."""
-    budgets = rows[rows["measure"] != AUBC]["labeled"].drop_duplicates().tolist()
-    if len(budgets) > MOST_BUDGETS:
-        last = len(budgets) - 1
-        budgets = [budgets[round(x * last / (MOST_BUDGETS - 1))] for x in range(MOST_BUDGETS)]
-    return rows[(rows["measure"] == AUBC) | rows["labeled"].isin(budgets)]
-
-
-def _shortened(shown: int, total: int, name: str, what: str) -> list[str]:
-    link = f"[tables/{name}.csv](tables/{name}.csv)"
-    return [f"Shortened: all {what} are in {link}." if shown < total else f"As CSV: {link}."]
-
-
-def _verdicts(tables: dict, task: str, settings) -> list[str]:
-    own = tables["verdicts"]
-    own = own[own["task"] == task]
-    if settings.report.baseline not in settings.strategies or own.empty:
-        return ["Not available: see *What could not be computed*."]
-    chosen = _chosen(own)
-    columns = list(dict.fromkeys(zip(chosen["measure"], chosen["labeled"], strict=True)))
-    cells = {
-        (row.strategy, row.measure, row.labeled): SIGNS[row.verdict]
-        for row in own.itertuples(index=False)
-    }
-    names = [name for name in settings.strategies if name != settings.report.baseline]
-    rows = [
-        [f"`{name}`", *(cells.get((name, *column), NOT_AVAILABLE) for column in columns)]
-        for name in names
-    ]
-    return [
-        table(["Strategy", *(budget_label(*column) for column in columns)], rows),
-        *_shortened(len(chosen), len(own), "verdicts", "budgets and p values"),
-    ]
-
-
-def _games_howell(tables: dict, task: str, settings) -> list[str]:
-    own = tables["games_howell"]
-    own = own[(own["task"] == task) & (own["measure"] == AUBC)]
-    if own.empty:
-        return ["Not available: see *What could not be computed*."]
-    alpha, baseline = settings.report.alpha, settings.report.baseline
-    shown = own
-    if len(own) > MOST_PAIRS:
-        with_baseline = own[(own["first"] == baseline) | (own["second"] == baseline)]
-        shown = with_baseline if len(with_baseline) else own.nsmallest(MOST_PAIRS, "p")
-    rows = [
-        [
-            f"`{row.first_}` − `{row.second}`",
-            fixed(row.difference, 4),
-            fixed(row.standard_error, 4),
-            fixed(row.t, 2),
-            fixed(row.df, 2),
-            _p(row.p),
-            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
-            PAIR_SIGNS[verdict(row.difference, row.standard_error, row.p, alpha)],
-        ]
-        for row in shown.rename(columns={"first": "first_"}).itertuples(index=False)
-    ]
-    below = int((own["p"] < alpha).sum())
-    level = f"{100 * (1 - alpha):g} % interval"
-    return [
-        f"{count(below, 'pair')} of {len(own)} {'has' if below == 1 else 'have'} p below "
-        f"{alpha:g} on AUBC.",
-        table(["Pair", "Difference", "Std. error", "t", "df", "p", level, "First is"], rows),
-        *_shortened(len(shown), len(own), "games_howell", "pairs (also on final accuracy)"),
-    ]
-
-
 def _task(tables: dict, task: str, settings) -> list[str]:
     alpha = settings.report.alpha
     picture = f"figures/accuracy-{quote(task)}"
@@ -286,17 +149,17 @@ def _task(tables: dict, task: str, settings) -> list[str]:
         "As CSV: [tables/summary.csv](tables/summary.csv); run by run: "
         "[tables/aubc.csv](tables/aubc.csv).",
         f"### Primary analysis: against `{settings.report.baseline}`, paired by seed",
-        *_primary(tables, task, settings),
+        *markdown_tests.primary(tables, task, settings),
         "Everything below is secondary: the same runs from other sides, which decide nothing.",
         "### Assumptions",
         assumption_sentence(rows, alpha)
         + " All p values: [tables/assumptions.csv](tables/assumptions.csv).",
         "### Do the strategies differ at all? (Kruskal-Wallis)",
-        *_kruskal(tables, task),
+        *markdown_tests.kruskal(tables, task),
         f"### Verdicts against `{settings.report.baseline}` (Games-Howell)",
-        *_verdicts(tables, task, settings),
+        *markdown_tests.verdicts(tables, task, settings),
         "### Pairs of strategies (Games-Howell on AUBC)",
-        *_games_howell(tables, task, settings),
+        *markdown_tests.games_howell(tables, task, settings),
     ]
 
 
@@ -359,7 +222,7 @@ def _provenance(fingerprints: pd.DataFrame, manifests: dict, settings) -> list[s
         table(
             ["Task", "Strategy", *(f"seed {seed}" for seed in seeds)], chains, right=2 + len(seeds)
         ),
-        *_shortened(len(seeds), len(settings.seeds), "fingerprints", "seeds"),
+        *markdown_tests.shortened(len(seeds), len(settings.seeds), "fingerprints", "seeds"),
     ]
 
 
