@@ -14,7 +14,7 @@ from stages.learners import supervised
 from stages.protocol import protocol
 from stages.round import Run, run_round
 from stages.rounds import trained
-from stages.study import settings
+from stages.study import carry, settings
 from stages.study.footprint import Footprint
 from stages.study.layout import END, Layout
 
@@ -31,7 +31,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         done.append((round.seed, len(round.labeled)))
         return real(round)
 
-    counted.repeatable = True
+    counted.repeatable = counted.continues = True
     monkeypatch.setattr(supervised, "train", counted)
     return done
 
@@ -113,7 +113,22 @@ def test_the_key_is_of_all_that_training_can_depend_on(study_copy, monkeypatch):
         for name, value in others.items()
     ]
     keys.append(trained.key_of(run, known, learner | {"settings": {"x": 1}}))
-    assert len(set(keys)) == len(others) + 2
+    monkeypatch.setattr(Footprint, "reached", lambda self, starts: {"a.b": "other code"})
+    keys.append(trained.key_of(run, known, learner))
+    assert len(set(keys)) == len(keys) == len(others) + 3
+
+
+def test_what_a_learner_hands_on_is_never_lost(study_copy, trainings):
+    study, layout = study_of(study_copy, task__digits__initialise="last"), Layout(study_copy)
+    for strategy in TWO:
+        grow(study, study_copy, "digits", strategy, 0)
+    assert len(trainings) == 4
+    first, other = (
+        carry.read(layout.artifacts("digits", strategy, 0, 1))["learner"] for strategy in TWO
+    )
+    assert first and {name: array.tobytes() for name, array in first.items()} == {
+        name: array.tobytes() for name, array in other.items()
+    }
 
 
 def test_an_extended_study_does_not_train_its_last_round_again(study_copy, trainings):
