@@ -69,6 +69,8 @@ class Floor:
             if event < 0:
                 with torch.no_grad():
                     self.forward(-event)
+            elif event == STEP and not losses:
+                continue  # a critic's, say
             elif event == STEP:
                 optimizer.zero_grad()
                 torch.stack(losses).sum().backward()
