@@ -36,12 +36,15 @@ class DataSet:
         root: what ``dataset.root`` has to name; empty where it can be left out.
         faults: a function of its settings and ``dataset.root`` that says, without the files, what
             is wrong with them: what follows the section's name in a message, or None.
+        watched: whether ``dataset.root`` is a folder that people change: what lies there is then
+            compared with what was prepared.
     """
 
     load: str
     facts: Facts | Callable[[dict[str, Any]], Facts] = Facts()
     root: str = ""
     faults: Callable[[dict[str, Any], str | None], str | None] = lambda *_: None
+    watched: bool = False
 
     @property
     def function(self) -> str:

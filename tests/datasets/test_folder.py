@@ -349,14 +349,14 @@ def test_an_absurd_size_is_refused_before_anything_is_read(folder, size, monkeyp
 
 
 def test_more_than_the_memory_is_refused_before_it_is_taken(folder, monkeypatch):
-    monkeypatch.setattr("stages.datasets.folder.available_memory", lambda: 18 * 3 * 4 * 6 - 1)
+    monkeypatch.setattr("stages.datasets.reading.available_memory", lambda: 18 * 3 * 4 * 6 - 1)
     monkeypatch.setattr(np, "empty", None)
     message = refused(folder)
     assert "18 images of 4x6 pixels and 3 channels need 1296 bytes of memory; 1295 bytes are" in (
         message
     )
     monkeypatch.undo()
-    monkeypatch.setattr("stages.datasets.folder.available_memory", lambda: 18 * 3 * 4 * 6)
+    monkeypatch.setattr("stages.datasets.reading.available_memory", lambda: 18 * 3 * 4 * 6)
     assert len(read(folder).train_images) == 12
 
 
