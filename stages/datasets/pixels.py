@@ -142,8 +142,9 @@ def _decode(
         facts.changes.append("grey to RGB" if channels == 3 else "colour to grey")
         flat = flat.convert(wanted)
     if size is not None:
-        box = middle(flat.height, flat.width, size) if crop == "center" else None
-        flat = flat.resize((size[1], size[0]), Image.Resampling.BILINEAR, box)
+        if crop == "center":
+            flat = flat.crop(middle(flat.height, flat.width, size))
+        flat = flat.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(flat, np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
