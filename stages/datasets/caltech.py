@@ -20,12 +20,8 @@ SOURCES = {
 IMAGES = {"caltech101": 8_677, "caltech256": 29_780}
 NO_CLASS = {"caltech101": "BACKGROUND_Google", "caltech256": "257.clutter"}
 ENTRIES = {
-    "caltech101": DataSet(
-        "stages.datasets.caltech:caltech101", Facts(None, (3, 224, 224), 101), watched=True
-    ),
-    "caltech256": DataSet(
-        "stages.datasets.caltech:caltech256", Facts(None, (3, 224, 224), 256), watched=True
-    ),
+    "caltech101": DataSet("stages.datasets.caltech:caltech101", Facts(None, (3, 224, 224), 101)),
+    "caltech256": DataSet("stages.datasets.caltech:caltech256", Facts(None, (3, 224, 224), 256)),
 }
 
 

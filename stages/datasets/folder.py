@@ -28,7 +28,7 @@ ENTRIES = {
         "stages.datasets.folder:load",
         known,
         root="the folder of train/ and test/",
-        watched=True,
+        watched=lambda root: [] if root is None else [root / "train", root / "test"],
     )
 }
 

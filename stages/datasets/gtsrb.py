@@ -29,7 +29,7 @@ def known(settings: dict[str, Any]) -> Facts:
     return Facts(ROWS[settings["training"]], (3, *settings["size"]), CLASSES)
 
 
-ENTRIES = {"gtsrb": DataSet("stages.datasets.gtsrb:load", known, watched=True)}
+ENTRIES = {"gtsrb": DataSet("stages.datasets.gtsrb:load", known)}
 
 
 def load(

@@ -47,7 +47,7 @@ ENTRIES = {
         known,
         root="the folder that the paths in the table start from",
         faults=faults,
-        watched=True,
+        watched=lambda root: [] if root is None else [root],
     )
 }
 

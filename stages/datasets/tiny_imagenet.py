@@ -18,9 +18,7 @@ SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 LICENSE = "ImageNet's: non-commercial research and education"
 MOST = 2**24  # bytes of a text file
 ENTRIES = {
-    "tiny_imagenet": DataSet(
-        "stages.datasets.tiny_imagenet:load", Facts(ROWS[0], (3, 64, 64), 200), watched=True
-    )
+    "tiny_imagenet": DataSet("stages.datasets.tiny_imagenet:load", Facts(ROWS[0], (3, 64, 64), 200))
 }
 
 

@@ -343,7 +343,7 @@ def test_a_folder_must_be_named():
 
 @pytest.mark.parametrize("size", [(10**9, 10**9), (2**62, 1), (1, 2**26 + 1)])
 def test_an_absurd_size_is_refused_before_anything_is_read(folder, size, monkeypatch):
-    monkeypatch.setattr("stages.datasets.folder.read_image", None)
+    monkeypatch.setattr("stages.datasets.reading.read_image", None)
     with pytest.raises(UserError, match="allowed: up to 67108864"):
         read_folder(folder, size=size)
 
