@@ -46,7 +46,7 @@ class Scan:
     """
 
     names: list[str]
-    places: list[Path]
+    places: list[str]
     keys: list[bytes]
     size: int
 
@@ -72,9 +72,9 @@ def folders_of(dataset: Dataset) -> list[Path]:
 
 def scan(folders: list[Path]) -> Scan | None:
     """What lies in ``folders``, hidden names left out; None where one of them is not there."""
-    found: list[tuple[str, Path, bytes]] = []
+    found: list[tuple[str, str, bytes]] = []
     size, seen = 0, set()
-    waiting = [(folder, folder.name) for folder in folders]
+    waiting = [(str(folder), folder.name) for folder in folders]
     if not all(folder.is_dir() for folder in folders):
         return None
     while waiting:
@@ -86,12 +86,12 @@ def scan(folders: list[Path]) -> Scan | None:
             except OSError:
                 about = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(about.st_mode):
-                waiting.append((Path(entry.path), own))
-                found.append((f"{own}/", Path(entry.path), _key(f"{own}/", 0, 0)))
+                waiting.append((entry.path, own))
+                found.append((f"{own}/", entry.path, _key(f"{own}/", 0, 0)))
             elif os.path.splitext(entry.name)[1].lower() in COUNTED:
                 size += about.st_size
                 key = _key(own, about.st_size, about.st_mtime_ns)
-                found.append((own, Path(entry.path), key))
+                found.append((own, entry.path, key))
     found.sort(key=lambda one: one[0])
     names, places, keys = ([one[at] for one in found] for at in range(3))
     return Scan(names, places, keys, size)
@@ -162,7 +162,7 @@ def _root(dataset: Dataset) -> Path | None:
     return None if dataset.root is None else path_of(dataset.root)
 
 
-def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+def _entries(folder: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
     """What is in a folder that was not seen before; [] where it cannot be read."""
     try:
         about = os.stat(folder)
@@ -191,10 +191,10 @@ def _digests(root: Path, name: str, found: Scan) -> list[bytes]:
     ]
 
 
-def _sha256(place: Path, name: str) -> bytes:
+def _sha256(place: str, name: str) -> bytes:
     total = hashlib.sha256()
     try:
-        if name.endswith("/") or not stat.S_ISREG(place.stat().st_mode):
+        if name.endswith("/") or not stat.S_ISREG(os.stat(place).st_mode):
             return NOTHING
         with open(place, "rb") as stream:
             while block := stream.read(2**20):
