@@ -12,6 +12,7 @@ import numpy as np
 from stages.datasets.pixels import Facts
 
 if TYPE_CHECKING:
+    from stages.datasets.grouping import Grouping
     from stages.datasets.images import Images
 
 MOST_NAMED = 12  # classes, endings and the like, before a line says only how many
@@ -74,7 +75,20 @@ def summary(task: str, images: Images) -> list[str]:
     for part in ("train", "test"):
         counts = np.bincount(getattr(images, f"{part}_labels"), minlength=len(images.classes))
         lines.append(f"{part}: {_per_class(images.classes, counts.tolist())}")
+    lines += [_grouped(what, said) for what, said in images.groupings().items()]
     return lines + list(images.notes)
+
+
+def _grouped(what: str, said: Grouping) -> str:
+    """How many images each group or patient has in the training and in the test set."""
+    parts = [np.bincount(numbers, minlength=len(said.names)) for numbers in (said.train, said.test)]
+    if len(said.names) <= MOST_NAMED:
+        both = zip(said.names, *(counts.tolist() for counts in parts), strict=True)
+        return f"{what} (training and test images): " + ", ".join(
+            f"{n} {a} {b}" for n, a, b in both
+        )
+    held = ", ".join(str(int((counts > 0).sum())) for counts in parts)
+    return f"{what}: {len(said.names)}, of training and test set {held}; in both {said.shared()}"
 
 
 def duplicates(

@@ -101,8 +101,6 @@ def read_tree(
     files = check_listing(root, reader.listing(), how.sha256)
     groups, patients = (_grouping(parts, what, mismatch or {}) for what in ("group", "patient"))
     notes = [*reader.reading.lines(), *_left_out(left_out), *duplicates(*arrays)]
-    if patients is not None and (shared := patients.shared()):
-        notes.append(f"patients: {shared} have images in the training and in the test set")
     about = {"files": files, **(about or {})}
     said = (tree.name, tree.source, tree.license, tuple(notes), groups, patients, about)
     return Images(*arrays, tuple(classes), *said)

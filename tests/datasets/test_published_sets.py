@@ -22,6 +22,7 @@ from stages.datasets import caltech, cifar_imbalanced, emnist, svhn, trees
 from stages.datasets.images import Images
 from stages.datasets.prepared import Prepared
 from stages.datasets.sources import load
+from stages.datasets.summary import summary
 from stages.machine.errors import UserError
 from stages.prepare import main as prepare_main
 from stages.study.data import known
@@ -374,7 +375,9 @@ def test_another_seed_draws_other_patients_and_the_same_seed_the_same(slides):
 def test_a_draw_by_image_says_whose_images_are_on_both_sides(slides):
     images = read("breakhis", slides, size=[4, 6], split="image", magnification="40")
     assert len(images.train_labels) + len(images.test_labels) == 48
-    assert any(note.startswith("patients: ") for note in images.notes)
+    train, test = (set(rows.tolist()) for rows in (images.patients.train, images.patients.test))
+    held = f"patients: 15, of training and test set {len(train)}, {len(test)}"
+    assert train & test and f"{held}; in both {len(train & test)}" in summary("slides", images)
     assert "left out: other magnifications 48" in images.notes
 
 
@@ -416,6 +419,10 @@ def test_a_bird_has_the_group_of_its_row(tmp_path, monkeypatch):
     ]
     assert "left out: validation images 2" in images.notes
     assert len(read("waterbirds", tmp_path, size=[4, 4], validation="train").train_labels) == 10
+    assert summary("birds", images)[3] == (
+        "groups (training and test images): landbird on land 5 1, landbird on water 1 1, "
+        "waterbird on land 1 1, waterbird on water 1 0"
+    )
 
 
 def test_a_row_of_waterbirds_that_leads_out_is_refused(tmp_path):
