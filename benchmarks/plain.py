@@ -11,8 +11,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import datasets, transforms
 
+from stages.datasets.published import data_root
 from stages.datasets.sources import root_of
-from stages.datasets.torchvision_sets import data_root
 from stages.study.settings import Dataset as Source
 from stages.study.settings import Task
 

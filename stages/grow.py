@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages import mend, recipes
+from stages.datasets import watched
 from stages.farm import atwork, engines
 from stages.farm.call import log_of
 from stages.farm.loop import Growth
@@ -29,6 +30,9 @@ from stages.machine.errors import UserError, command_line
 from stages.study import settings
 
 AGAIN = "`make repro` goes on from here"
+OLD_IMAGES = (
+    "without DVC they stay as prepared: python -m stages.prepare --task prepares them again"
+)
 GPUS = Path("/proc/driver/nvidia/gpus")
 ON_A_GPU = 2  # workers that share one, unless --workers says how many
 
@@ -60,6 +64,8 @@ def repro(
             _say(line)
         for folder in ("reports/tuned", "data/code"):
             (root / folder).mkdir(parents=True, exist_ok=True)
+        for line in watched.changes(study, root, *([] if dvc else [OLD_IMAGES])):
+            _say(line)
         recipes.recipes(study, root)  # code of one's own outside this folder is not DVC's to see
         with _opened(root, targets or [], dvc) as work:
             watch = _grown(root, work, options, came)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import shutil
 import sys
 from pathlib import Path
 
 from stages.datasets.images import PARTS, Images
-from stages.datasets.limits import gib
 from stages.datasets.listing import shown
+from stages.datasets.room import arrays_in, is_in, unwritten
 from stages.datasets.sources import load
 from stages.datasets.summary import summary
 from stages.machine.errors import UserError, command_line
@@ -35,40 +34,43 @@ def prepare(study: settings.Settings, root: Path, task: str) -> Images:
         UserError: the images cannot be read, or the arrays cannot be written.
     """
     study.check_names(task)
-    images = load(study.task[task].dataset)
-    write(images, Layout(root).data(task))
+    folder = Layout(root).data(task)
+    shutil.rmtree(_beside(folder), ignore_errors=True)
+    try:
+        with arrays_in(_beside(folder)):
+            images = load(study.task[task].dataset)
+        write(images, folder)
+    finally:
+        shutil.rmtree(_beside(folder), ignore_errors=True)
     return images
 
 
 def write(images: Images, folder: Path) -> None:
     """Put a data set's five files into ``folder``; see :func:`prepare`."""
-    fresh = folder.with_name(f".{folder.name}.new")
+    fresh = _beside(folder)
     names = [*(f"{part}.npy" for part in PARTS), MANIFEST]
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
         for part in PARTS:
-            write_array(fresh / f"{part}.npy", getattr(images, part))
+            path, array = fresh / f"{part}.npy", getattr(images, part)
+            if is_in(array, path):
+                array.flush()
+            else:
+                write_array(path, array)
         write_json(fresh / MANIFEST, images.manifest())
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         for name in names:
             os.replace(fresh / name, folder / name)
     except OSError as error:
-        raise UserError(f"{shown(folder)}: {_not_written(images, folder, error)}") from None
+        needed = sum(getattr(images, part).nbytes for part in PARTS)
+        raise UserError(f"{shown(folder)}: {unwritten(folder, needed, error)}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _not_written(images: Images, folder: Path, error: OSError) -> str:
-    needed = sum(getattr(images, part).nbytes for part in PARTS)
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(there).free
-    # numpy's own writer says how many items it wrote, and no error number.
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, None):
-        reason = "no room on the disk"
-    else:
-        reason = error.strerror or str(error)
-    return f"cannot be written ({reason}): {gib(needed)} needed, {gib(free)} free"
+def _beside(folder: Path) -> Path:
+    """Where files of ``folder`` are written before they are moved there."""
+    return folder.with_name(f".{folder.name}.new")
 
 
 @command_line

@@ -75,6 +75,7 @@ def recipes(study: settings.Settings, root: Path) -> None:
         made[f"stage-{name}"] = of_stage(name)
     for task in study.tasks:
         made |= task_code.recipes(study, task)
+        made[f"data-{task}"] |= _images(study.task[task].dataset, root, task)
     for name, content in made.items():
         path = folder / f"{name}.json"
         if not path.exists() or path.read_text(encoding="utf-8") != as_json(content):
@@ -82,6 +83,23 @@ def recipes(study: settings.Settings, root: Path) -> None:
     for path in folder.glob("*.json"):
         if path.stem not in made:
             path.unlink()
+
+
+def _images(dataset: settings.Dataset, root: Path, task: str) -> dict[str, Any]:
+    """What lies in the folder of a task's images, for the recipe of its data; {} for no folder.
+
+    Where the folder is not on this machine, what the recipe says of it already.
+    """
+    from stages.datasets import watched
+
+    folders = watched.folders_of(dataset)
+    if not folders:
+        return {}
+    said = watched.content(root, task, folders)
+    if said is None:
+        path = Layout(root).recipe(f"data-{task}")
+        said = read_json(path).get("images") if path.exists() else None
+    return {} if said is None else {"images": said}
 
 
 def check(study: settings.Settings, layout: Layout, label: str) -> None:
@@ -139,7 +157,18 @@ def note(folder: str, root: Path) -> None:
         raise UserError(f"code: {folder!r} is no folder here; allowed: folders beside params.yaml")
     files = sorted((root / folder).rglob("*.py"))
     lines = [f"{digest(path)}  {path.relative_to(root).as_posix()}\n" for path in files]
+    lines += _pictures(folder, root)
     write_text(Layout(root).recipes.parent / "code" / f"{folder}.digests", "".join(lines))
+
+
+def _pictures(folder: str, root: Path) -> list[str]:
+    """A line for all images and tables of a folder; [] where it has none."""
+    from stages.datasets import watched
+
+    said = watched.content(root, f"code-{folder}", [root / folder])
+    if said is None or not said["files"]:
+        return []
+    return [f"{said['sha256']}  {folder}/: {said['files']} images or tables\n"]
 
 
 @command_line

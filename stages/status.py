@@ -8,6 +8,7 @@ have changed since is what `dvc status` says.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -19,10 +20,12 @@ from typing import Any
 
 import psutil
 
+from stages.datasets import watched
 from stages.farm import watch
 from stages.farm.call import log_of
 from stages.farm.without_dvc import REMADE, WithoutDvc
-from stages.machine.errors import command_line
+from stages.machine.errors import UserError, command_line
+from stages.study import settings
 
 FOLDERS = ("data", "splits", "reports", "artifacts", ".dvc/cache")
 MANY = 20  # names that are listed
@@ -59,6 +62,8 @@ def lines(root: Path) -> Iterator[str]:
     """
     state = noted(root)
     yield from _growing(state) if at_work(state) else _lying(root)
+    with contextlib.suppress(UserError):  # settings that cannot be read: others say so
+        yield from watched.changes(settings.load(root / "params.yaml"), root)
     for name, why in list(state.get("failed", {}).items())[:MANY]:
         log = log_of(root, name)
         yield f"failed: {name}: {why}" + (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -36,12 +37,15 @@ class DataSet:
         root: what ``dataset.root`` has to name; empty where it can be left out.
         faults: a function of its settings and ``dataset.root`` that says, without the files, what
             is wrong with them: what follows the section's name in a message, or None.
+        watched: gives, for ``dataset.root`` as a Path or None, the folders that people may change:
+            what lies there is compared with what was prepared. None: nobody changes anything.
     """
 
     load: str
     facts: Facts | Callable[[dict[str, Any]], Facts] = Facts()
     root: str = ""
     faults: Callable[[dict[str, Any], str | None], str | None] = lambda *_: None
+    watched: Callable[[Path | None], list[Path]] | None = None
 
     @property
     def function(self) -> str:

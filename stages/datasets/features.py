@@ -199,4 +199,6 @@ def _assembled(
     license = "the user's own" if images is None else images.license
     notes = () if images is None else images.notes
     name = FEATURES if images is None else f"{images.name}_{FEATURES}"
-    return Features(**arrays, classes=names, name=name, source=how, license=license, notes=notes)
+    said = {} if images is None else {**images.groupings(), "about": images.about}
+    about = {"name": name, "source": how, "license": license, "notes": notes}
+    return Features(**arrays, classes=names, **about, **said)

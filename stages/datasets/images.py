@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
+from stages.datasets.grouping import Grouping
 from stages.machine.errors import shown
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -24,6 +26,9 @@ class Images:
         classes: class names, in the order of the labels.
         name, source, license: what it is, where it is from, what may be done with it.
         notes: what reading it showed, for the person who prepares it; in no file.
+        groups: of each image, for results by group; None: there are none.
+        patients: whose image each is: those of one patient are no independent observations.
+        about: what else the manifest says, by key: digests of files, how parts were drawn.
     """
 
     train_images: np.ndarray
@@ -35,6 +40,9 @@ class Images:
     source: str
     license: str
     notes: tuple[str, ...] = ()
+    groups: Grouping | None = None
+    patients: Grouping | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
     kind: ClassVar[type] = np.uint8  # of the numbers in an image
 
@@ -53,7 +61,16 @@ class Images:
         if not found and self.train_images.shape[1:] != self.test_images.shape[1:]:
             sizes = (self.train_images.shape[1:], self.test_images.shape[1:])
             found.append(f"train_images are {sizes[0]}, test_images {sizes[1]}; allowed: one shape")
+        if not found:
+            rows = {part: len(getattr(self, f"{part}_labels")) for part in ("train", "test")}
+            for what, said in self.groupings().items():
+                found += [f"{what}: {fault}" for fault in said.faults(rows)]
         return found
+
+    def groupings(self) -> dict[str, Grouping]:
+        """Groups and patients, as far as there are any."""
+        both = {"groups": self.groups, "patients": self.patients}
+        return {what: said for what, said in both.items() if said is not None}
 
     def _faults_of(self, part: str) -> Iterator[str]:
         images, labels = (getattr(self, f"{part}_{what}") for what in ("images", "labels"))
@@ -74,12 +91,14 @@ class Images:
             )
 
     def digest(self) -> str:
-        """SHA-256 over shapes and bytes of the four arrays, 64 hex digits."""
+        """SHA-256 over shapes and bytes of the four arrays, and groups and patients; 64 digits."""
         total = hashlib.sha256()
         for part in PARTS:
             array = np.ascontiguousarray(getattr(self, part))
             total.update(f"{part} {array.dtype.str} {array.shape}\n".encode())
             total.update(array.data)
+        for what, said in self.groupings().items():
+            total.update(f"{what} {json.dumps(said.manifest())}\n".encode())
         return total.hexdigest()
 
     def manifest(self) -> dict[str, Any]:
@@ -99,6 +118,8 @@ class Images:
             "test_per_class": np.bincount(self.test_labels, minlength=len(self.classes)).tolist(),
             "mean": mean,
             "std": std,
+            **self.about,
+            **{what: said.manifest() for what, said in self.groupings().items()},
         }
 
     def statistics(self) -> tuple[list[float], list[float]]:

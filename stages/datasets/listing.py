@@ -80,7 +80,7 @@ def list_part(part: Path, seen: dict[tuple[int, int], Path]) -> Listing:
     listing = Listing()
     names = []
     for entry in _entries(part, seen):
-        if _is_hidden(entry.name):
+        if is_hidden(entry.name):
             listing.skipped["hidden"] += 1
         elif stat.S_ISDIR(_stat(entry).st_mode):
             names.append(entry.name)
@@ -106,7 +106,7 @@ def _images(top: Path, listing: Listing, seen: dict[tuple[int, int], Path]) -> l
     while waiting:
         for entry in _entries(waiting.pop(), seen):
             is_image = _suffix(entry.name) in SUFFIXES
-            if _is_hidden(entry.name):
+            if is_hidden(entry.name):
                 listing.skipped["hidden"] += 1
                 continue
             mode = _stat(entry).st_mode
@@ -164,7 +164,8 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a name is one that people do not mean: it begins with a dot, or is a system's own."""
     return name.startswith(".") or name in SYSTEM
 
 

@@ -54,12 +54,15 @@ class Facts:
     largest: float | None = None
 
 
-def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> tuple[np.ndarray, Facts]:
+def read_image(
+    path: Path, size: tuple[int, int] | None, channels: int, crop: str = "none"
+) -> tuple[np.ndarray, Facts]:
     """Pixels, uint8 of shape (C, H, W), and what the file was.
 
     Args:
         size: height and width to resize to (bilinear); None: as it is.
         channels: 3 for RGB, 1 for grey (ITU-R BT.601 luma).
+        crop: ``center``: the largest box in the middle that has the aspect of ``size``.
 
     Raises:
         UserError: not readable, not an image, damaged, too large, or without a rule.
@@ -78,7 +81,7 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int) -> tuple
         warnings.simplefilter("always")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            pixels = _decode(stream, size, channels, facts)
+            pixels = _decode(stream, size, channels, crop, facts)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise UserError(f"{shown(path)}: {_too_many(str(error))}") from None
         except UserError as error:
@@ -106,7 +109,7 @@ def _too_many(about: str) -> str:
 
 
 def _decode(
-    stream: BinaryIO, size: tuple[int, int] | None, channels: int, facts: Facts
+    stream: BinaryIO, size: tuple[int, int] | None, channels: int, crop: str, facts: Facts
 ) -> np.ndarray:
     from PIL import Image, ImageOps
 
@@ -139,9 +142,22 @@ def _decode(
         facts.changes.append("grey to RGB" if channels == 3 else "colour to grey")
         flat = flat.convert(wanted)
     if size is not None:
+        if crop == "center":
+            flat = flat.crop(middle(flat.height, flat.width, size))
         flat = flat.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(flat, np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def middle(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The largest box (left, top, right, bottom) in the middle with the aspect of ``size``.
+
+    In whole pixels, one at least; where a side leaves an odd rest, the smaller half is first.
+    """
+    wide = max(1, min(width, height * size[1] // size[0]))
+    high = max(1, min(height, width * size[0] // size[1]))
+    left, top = (width - wide) // 2, (height - high) // 2
+    return left, top, left + wide, top + high
 
 
 def _bits(image: Picture, stream: BinaryIO) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.datasets.grouping import Grouping, read
 from stages.datasets.listing import cannot
 from stages.machine.errors import UserError
 
@@ -65,6 +66,28 @@ class Prepared:
     def features(self) -> bool:
         """Whether its images are features of a network, float32, shape (N, D, 1, 1)."""
         return self.manifest.get("kind") == FEATURES
+
+    @cached_property
+    def groups(self) -> Grouping | None:
+        """The group of each image; None where the data set has none."""
+        return self._grouping("groups")
+
+    @cached_property
+    def patients(self) -> Grouping | None:
+        """The patient of each image; None where the data set knows none."""
+        return self._grouping("patients")
+
+    def _grouping(self, what: str) -> Grouping | None:
+        said = self.manifest.get(what)
+        if said is None:
+            return None
+        rows = {part: self.manifest.get(part) for part in ("train", "test")}
+        found = read(said, rows) if all(map(_is_count, rows.values())) else None
+        if found is None:
+            raise UserError(
+                f"{self.folder / 'manifest.json'}: {what} are not one for each image; {AGAIN}"
+            )
+        return found
 
     @property
     def identity(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from stages.datasets.pixels import Facts
 
 if TYPE_CHECKING:
+    from stages.datasets.grouping import Grouping
     from stages.datasets.images import Images
 
 MOST_NAMED = 12  # classes, endings and the like, before a line says only how many
@@ -74,25 +75,38 @@ def summary(task: str, images: Images) -> list[str]:
     for part in ("train", "test"):
         counts = np.bincount(getattr(images, f"{part}_labels"), minlength=len(images.classes))
         lines.append(f"{part}: {_per_class(images.classes, counts.tolist())}")
+    lines += [_grouped(what, said) for what, said in images.groupings().items()]
     return lines + list(images.notes)
+
+
+def _grouped(what: str, said: Grouping) -> str:
+    """How many images each group or patient has in the training and in the test set."""
+    parts = [np.bincount(numbers, minlength=len(said.names)) for numbers in (said.train, said.test)]
+    if len(said.names) <= MOST_NAMED:
+        both = zip(said.names, *(counts.tolist() for counts in parts), strict=True)
+        return f"{what} (training and test images): " + ", ".join(
+            f"{n} {a} {b}" for n, a, b in both
+        )
+    held = ", ".join(str(int((counts > 0).sum())) for counts in parts)
+    return f"{what}: {len(said.names)}, of training and test set {held}; in both {said.shared()}"
 
 
 def duplicates(
     train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray
 ) -> list[str]:
     """Lines on images whose pixels, as prepared, occur more than once; none: no line."""
-    labels: dict[bytes, set[int]] = {}
-    again = 0
-    for image, label in zip(train, train_labels, strict=True):
-        known = labels.setdefault(hashlib.sha256(image.tobytes()).digest(), set())
-        again += bool(known)
-        known.add(int(label))
-    torn = sum(len(known) > 1 for known in labels.values())
-    leaked, otherwise = 0, 0
-    for image, label in zip(test, test_labels, strict=True):
-        known = labels.get(hashlib.sha256(image.tobytes()).digest())
-        leaked += known is not None
-        otherwise += known is not None and int(label) not in known
+    kinds = _kinds(np.concatenate([_digests(train), _digests(test)]))
+    own, others = kinds[: len(train)], kinds[len(train) :]
+    # One number for each pair of an image and a label; the pairs of the training set.
+    pairs, tested = (
+        numbers * (int(max(train_labels.max(), test_labels.max())) + 1) + labels
+        for numbers, labels in ((own, train_labels), (others, test_labels))
+    )
+    firsts = np.unique(pairs, return_index=True)[1]
+    again = len(own) - len(np.unique(own))
+    torn = int((np.bincount(own[firsts]) > 1).sum())
+    leaked = int(np.isin(others, own).sum())
+    otherwise = leaked - int(np.isin(tested, pairs).sum())
     found = [
         (again, "training images are copies of others"),
         (torn, "training images have several labels"),
@@ -101,6 +115,24 @@ def duplicates(
     ]
     texts = [f"{count} {text}" for count, text in found if count]
     return ["duplicates: " + "; ".join(texts)] if texts else []
+
+
+def _digests(images: np.ndarray) -> np.ndarray:
+    """Half a SHA-256 of each image, uint64 (N, 2); no two of 10^12 images share one by chance."""
+    found = np.empty((len(images), 2), np.uint64)
+    for at, image in enumerate(images):
+        found[at] = np.frombuffer(hashlib.sha256(image.tobytes()).digest(), np.uint64, 2)
+    return found
+
+
+def _kinds(digests: np.ndarray) -> np.ndarray:
+    """A number for each row of ``digests``, int64 (N,); rows that are the same have the same."""
+    order = np.lexsort(digests.T)
+    ordered = digests[order]
+    fresh = np.r_[False, (ordered[1:] != ordered[:-1]).any(1)]
+    kinds = np.empty(len(digests), np.int64)
+    kinds[order] = np.cumsum(fresh)
+    return kinds
 
 
 def _per_class(classes: tuple[str, ...], counts: list[int]) -> str:

@@ -1,8 +1,7 @@
-"""MNIST, Fashion-MNIST and CIFAR-10, read by torchvision and checked against their authors."""
+"""MNIST, Fashion-MNIST, CIFAR-10 and -100, read by torchvision and checked by digest."""
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from stages.catalogue.dataset import DataSet, Facts
 from stages.datasets.images import Images
-from stages.datasets.listing import cannot, path_of, shown
+from stages.datasets.listing import cannot, shown
+from stages.datasets.published import UNREADABLE, data_root
 from stages.machine.errors import UserError
 
 ENTRIES = {
@@ -19,23 +19,22 @@ ENTRIES = {
         "stages.datasets.torchvision_sets:fashion_mnist", Facts(60_000, (1, 28, 28), 10)
     ),
     "cifar10": DataSet("stages.datasets.torchvision_sets:cifar10", Facts(50_000, (3, 32, 32), 10)),
+    "cifar100": DataSet(
+        "stages.datasets.torchvision_sets:cifar100", Facts(50_000, (3, 32, 32), 100)
+    ),
 }
-# SHA-256 over the arrays (Images.digest), of the files as their authors publish them. Of cifar10
+# SHA-256 over the arrays (Images.digest), of the files as their authors publish them. Of CIFAR
 # torchvision checks each file against its authors' MD5 before it opens it.
 DIGESTS = {
     "mnist": "f03f67b1b8911ec41cbced5619d373025b283872e9aca9f1a33b78c4e4a82345",
     "fashion_mnist": "4534a8a413eff65ac48ea6d77aeb47bd49d44cf9cad2a951a3d8866c8831a711",
 }
-# What torchvision raises for files that are missing, and for damaged ones.
-UNREADABLE = (RuntimeError, OSError, ValueError, LookupError, TypeError, AssertionError)
+NO_LICENSE = "not stated by its authors"
 TORCHVISION = {
     "mnist": ("MNIST", "http://yann.lecun.com/exdb/mnist/", "CC BY-SA 3.0"),
     "fashion_mnist": ("FashionMNIST", "https://github.com/zalandoresearch/fashion-mnist", "MIT"),
-    "cifar10": (
-        "CIFAR10",
-        "https://www.cs.toronto.edu/~kriz/cifar.html",
-        "not stated by its authors",
-    ),
+    "cifar10": ("CIFAR10", "https://www.cs.toronto.edu/~kriz/cifar.html", NO_LICENSE),
+    "cifar100": ("CIFAR100", "https://www.cs.toronto.edu/~kriz/cifar.html", NO_LICENSE),
 }
 
 
@@ -54,15 +53,15 @@ def cifar10(root: Path | None, *, download: bool = True) -> Images:
     return _load("cifar10", root, download)
 
 
-def data_root(root: Path | None) -> Path:
-    """Where the files of published data sets lie."""
-    return root or path_of(os.environ.get("ALEDGER_DATA") or "~/.cache/aledger")
+def cifar100(root: Path | None, *, download: bool = True) -> Images:
+    """CIFAR-100 (Krizhevsky 2009), its fine labels; ``download``: as above."""
+    return _load("cifar100", root, download)
 
 
 def _load(name: str, root: Path | None, download: bool) -> Images:
     from torchvision import datasets
 
-    kind, source, license_name = TORCHVISION[name]
+    kind, place, license_name = TORCHVISION[name]
     root = data_root(root)
     missing = _missing(root, kind)
     if missing is not None and not download:
@@ -75,7 +74,8 @@ def _load(name: str, root: Path | None, download: bool) -> Images:
     arrays = []
     for train in (True, False):
         try:
-            arrays += _arrays(getattr(datasets, kind)(root, train=train, download=False))
+            source = getattr(datasets, kind)(root, train=train, download=False)
+            arrays += _arrays(source)
         except UNREADABLE as error:
             raise UserError(
                 f"{shown(root)}: the files of {name} are damaged "
@@ -85,9 +85,9 @@ def _load(name: str, root: Path | None, download: bool) -> Images:
     _check_arrays(root, name, arrays)
     images = Images(
         *arrays,
-        tuple(getattr(datasets, kind).classes) if kind != "CIFAR10" else CIFAR10_CLASSES,
+        CIFAR10_CLASSES if kind == "CIFAR10" else tuple(source.classes),
         name,
-        source,
+        place,
         license_name,
     )
     expected = DIGESTS.get(name)
@@ -122,6 +122,8 @@ def _files(root: Path, kind: str) -> list[Path]:
     if kind == "CIFAR10":
         names = [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch", "batches.meta"]
         return [root / "cifar-10-batches-py" / name for name in names]
+    if kind == "CIFAR100":
+        return [root / "cifar-100-python" / name for name in ("train", "test", "meta")]
     parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     return [root / kind / "raw" / f"{part}-ubyte" for part in parts]
 
@@ -152,7 +154,8 @@ CIFAR10_CLASSES = (
 
 
 def _expected(kind: str) -> str:
-    return {"CIFAR10": "cifar-10-batches-py/"}.get(kind, f"{kind}/raw/*-ubyte")
+    folders = {"CIFAR10": "cifar-10-batches-py/", "CIFAR100": "cifar-100-python/"}
+    return folders.get(kind, f"{kind}/raw/*-ubyte")
 
 
 def _download(kind: str, root: Path, name: str) -> None:

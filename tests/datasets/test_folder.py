@@ -343,20 +343,20 @@ def test_a_folder_must_be_named():
 
 @pytest.mark.parametrize("size", [(10**9, 10**9), (2**62, 1), (1, 2**26 + 1)])
 def test_an_absurd_size_is_refused_before_anything_is_read(folder, size, monkeypatch):
-    monkeypatch.setattr("stages.datasets.folder.read_image", None)
+    monkeypatch.setattr("stages.datasets.reading.read_image", None)
     with pytest.raises(UserError, match="allowed: up to 67108864"):
         read_folder(folder, size=size)
 
 
 def test_more_than_the_memory_is_refused_before_it_is_taken(folder, monkeypatch):
-    monkeypatch.setattr("stages.datasets.folder.available_memory", lambda: 18 * 3 * 4 * 6 - 1)
+    monkeypatch.setattr("stages.datasets.reading.available_memory", lambda: 18 * 3 * 4 * 6 - 1)
     monkeypatch.setattr(np, "empty", None)
     message = refused(folder)
     assert "18 images of 4x6 pixels and 3 channels need 1296 bytes of memory; 1295 bytes are" in (
         message
     )
     monkeypatch.undo()
-    monkeypatch.setattr("stages.datasets.folder.available_memory", lambda: 18 * 3 * 4 * 6)
+    monkeypatch.setattr("stages.datasets.reading.available_memory", lambda: 18 * 3 * 4 * 6)
     assert len(read(folder).train_images) == 12
 
 

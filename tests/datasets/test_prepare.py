@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folders import animals, read
 from study import REPO, tree, write_params
 
 from stages import prepare
 from stages.datasets.images import PARTS, Images
 from stages.datasets.prepared import Prepared
+from stages.datasets.room import arrays_in, is_in, room
 from stages.datasets.summary import duplicates, summary
 from stages.machine import files
 from stages.machine.errors import UserError
@@ -250,3 +252,71 @@ def test_an_array_that_is_not_the_manifests_is_one_line(data, part, how):
     np.save(path, array[:-1] if how == "rows" else array.astype(np.float32))
     with pytest.raises(UserError, match=rf"{part}\.npy: .* manifest\.json has .*; run the stage"):
         Prepared(data / "toy").array(part)
+
+
+# data that are larger than the memory
+
+
+def test_pixels_that_were_written_one_by_one_are_the_same_file(tmp_path):
+    folder = animals(tmp_path / "animals")
+    images = read(folder)
+    with arrays_in(tmp_path / "data/.toy.new"):
+        mapped = read(folder)
+    for part in ("train_images", "test_images"):
+        assert is_in(getattr(mapped, part), tmp_path / f"data/.toy.new/{part}.npy")
+    assert mapped.digest() == images.digest() and mapped.manifest() == images.manifest()
+    prepare.write(mapped, tmp_path / "data/toy")
+    prepare.write(images, tmp_path / "data/plain")
+    names = [f"{part}.npy" for part in PARTS]
+    assert [(tmp_path / "data/toy" / name).read_bytes() for name in names] == [
+        (tmp_path / "data/plain" / name).read_bytes() for name in names
+    ]
+    assert sorted(state(tmp_path / "data/toy")) == NAMES
+    assert (tmp_path / "data/toy/train_images.npy").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_part_of_a_written_array_is_not_taken_for_the_whole(tmp_path):
+    with arrays_in(tmp_path):
+        array = room("train_images", (6, 1, 2, 3))
+    path = tmp_path / "train_images.npy"
+    assert is_in(array, path) and not is_in(array, tmp_path / "test_images.npy")
+    for other in (array[1:], array.reshape(6, 6), array.transpose(0, 1, 3, 2), np.array(array)):
+        assert not is_in(other, path)
+
+
+def test_prepare_leaves_nothing_beside_the_data_if_reading_fails(tmp_path):
+    folder = animals(tmp_path / "animals")
+    (folder / "test/bee/0.png").write_bytes(b"x")
+    section = {"name": "folder", "root": str(folder), "size": [8, 8]}
+    small = {"initial": 2, "validation": 0, "balanced": False}
+    write_params(
+        tmp_path,
+        tree(task__digits__dataset=section, task__digits__split=small, task__digits__query_size=1),
+    )
+    with pytest.raises(SystemExit):
+        prepare.main(["--task", "digits", "--root", str(tmp_path)])
+    assert not (tmp_path / "data/digits").exists() and not list((tmp_path / "data").glob(".*"))
+
+
+def test_a_folder_larger_than_the_memory_is_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.datasets.reading.available_memory", lambda: 1)
+    folder = animals(tmp_path / "animals")
+    with pytest.raises(UserError, match="need 1296 bytes of memory; 1 bytes are free"):
+        read(folder)
+    with arrays_in(tmp_path / "here"):
+        assert len(read(folder).train_images) == 12
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EFBIG])
+def test_a_disk_without_room_is_one_line_before_a_pixel_is_read(tmp_path, monkeypatch, error):
+    folder = animals(tmp_path / "animals")
+
+    def full(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with arrays_in(tmp_path / "here"), pytest.raises(UserError) as raised:
+        read(folder)
+    said = str(raised.value)
+    assert "train_images.npy: cannot be written" in said and "864 bytes needed" in said
+    assert "\n" not in said
