@@ -14,7 +14,7 @@ from stages.machine.errors import command_line
 from stages.machine.files import write_json
 from stages.machine.process import leave
 from stages.rounds.evaluation import on_test_set
-from stages.rounds.opening import Clock, open_round, training_images
+from stages.rounds.opening import Clock, open_round, posed_by, training_images
 from stages.rounds.oracle import Oracle
 from stages.rounds.record import describe, write_artifacts
 from stages.study import ledger, settings
@@ -22,12 +22,14 @@ from stages.study.layout import Layout
 
 
 def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
-    """Train on every row that is not in the validation set, evaluate on the test set."""
+    """Train on every row of the pool, evaluate on the test set."""
     study.check_names(task, seed=seed)
     layout = Layout(root)
-    data = Prepared(layout.data(task))
-    validation = ledger.read(layout.shared_split(task, seed) / "validation.txt")
-    rows = np.setdiff1d(np.arange(data.rows), validation.indices)
+    shared = ledger.read_shared(layout.shared_split(task, seed))
+    data = posed_by(study, task, seed, Prepared(layout.data(task)), shared)
+    validation = shared.validation
+    aside = np.concatenate([validation.indices, shared.left_out])
+    rows = np.setdiff1d(np.arange(data.rows), aside)
     batches = training_images(study, data)
     known = open_round(
         study,
@@ -43,7 +45,7 @@ def full(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     clock = Clock()
     learned = train(known)
     clock.mark("train")
-    result = on_test_set(learned.network, data, batches)
+    result = on_test_set(learned.network, data, batches, known.task.metrics)
     clock.mark("evaluate")
     names = {"task": task, "strategy": "full", "seed": seed, "round": None}
     write_artifacts(layout.full_artifacts(task, seed), learned, weights=study.keeps("end"))

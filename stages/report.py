@@ -14,7 +14,7 @@ from pathlib import Path
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_atomically, write_text
 from stages.reporting.figures import charts, gallery
-from stages.reporting.read import coverage, overlap, records
+from stages.reporting.read import cautions, coverage, overlap, records
 from stages.reporting.tables import present, tables, tuned
 from stages.reporting.write import latex, markdown, markdown_tables, page
 
@@ -46,6 +46,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     settings, said = coverage.covered(settings, root)
     whole, (settings, bounds, about) = settings, coverage.without_bounds(settings)
     rounds = records.read_rounds(whole, root)
+    said = said + cautions.of(rounds, settings)
     full = records.read_full(settings, root)
     fingerprints = records.read_fingerprints(whole, root)
     manifests = records.read_manifests(settings, root)

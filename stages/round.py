@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from stages import protocol, recipes
 from stages.checking import records
-from stages.checking.data import read_manifest
+from stages.checking.data import posed, read_manifest
 from stages.datasets.prepared import Prepared
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_json
@@ -29,9 +29,11 @@ from stages.rounds.opening import (
     Run,
     check_identity,
     open_round,
+    posed_by,
     training_images,
 )
 from stages.rounds.oracle import Oracle, reveal
+from stages.rounds.posed import Posed
 from stages.rounds.record import describe, describe_choice, describe_signature, write_artifacts
 from stages.rounds.selection import choose, pool_of, score
 from stages.study import carry, ledger, settings, tuning
@@ -65,8 +67,9 @@ def check_asked(run: Run, n: int, following: int | str) -> None:
 
 def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], None]) -> None:
     chain = ledger.walk(run.layout.link(run.task, run.strategy, run.seed, n))
-    data = Prepared(run.layout.data(run.task))
-    check_identity(chain.initial.header, chain.initial.path, data)
+    prepared = Prepared(run.layout.data(run.task))
+    check_identity(chain.initial.header, chain.initial.path, prepared)
+    data = posed_by(run.study, run.task, run.seed, prepared, chain)
     known = _opened(run, n, chain, data)
     entry, options = run.study.chosen(run.strategy)
     options |= tuning.in_force(run.study, run.strategy, chain)
@@ -74,12 +77,12 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     found = trained.train(run, known, entry.learner, options)
     learned = found.learned
     clock.mark("train", found.seconds)
-    result = on_test_set(learned.network, data, known.batches)
+    result = on_test_set(learned.network, data, known.batches, known.task.metrics)
     clock.mark("evaluate")
     choice = None
     if following != END:
         pool = pool_of(known, learned, options)
-        scored = score(pool, entry, options, reveal(entry, data, known.batches))
+        scored = score(pool, entry, options, reveal(entry, data, known.batches, n))
         clock.mark("score")
         choice = choose(run.strategy, scored, pool, entry, options)
         clock.mark("select")
@@ -97,7 +100,7 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     _append(run, chain, following, known.unlabeled[:0] if choice is None else choice.rows, data)
 
 
-def _opened(run: Run, n: int, chain: ledger.Chain, data: Prepared) -> Round:
+def _opened(run: Run, n: int, chain: ledger.Chain, data: Posed) -> Round:
     return open_round(
         run.study,
         run.task,
@@ -112,7 +115,7 @@ def _opened(run: Run, n: int, chain: ledger.Chain, data: Prepared) -> Round:
 
 
 def _append(
-    run: Run, chain: ledger.Chain, following: int | str, picks: np.ndarray, data: Prepared
+    run: Run, chain: ledger.Chain, following: int | str, picks: np.ndarray, data: Posed
 ) -> None:
     """Write the next link, or the seal: the last thing that a round does."""
     ledger.write(
@@ -137,7 +140,7 @@ def results_of(run: Run, chain: ledger.Chain) -> list[str]:
         UserError: one is missing, or is not about this run, its chain or its data.
     """
     where = (run.task, run.strategy, run.seed)
-    data = read_manifest(run.layout.data(run.task) / "manifest.json")
+    data = posed(read_manifest(run.layout.data(run.task) / "manifest.json"), chain.problem)
     sizes = [len(link.indices) for link in chain.links[1:]] + [0]
     found = []
     for n, (link, selected) in enumerate(zip(chain.links, sizes, strict=True)):

@@ -1,78 +1,175 @@
-"""Stage split: validation and initial set of a (task, seed), shared by all strategies."""
+"""Stage split: validation and initial set of a (task, seed), shared by all strategies.
+
+And ``pool.txt``, the rows that can neither be bought nor seen, where the task has a pool or an
+oracle of its own.
+"""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from stages.datasets.prepared import Prepared
-from stages.machine.errors import command_line
+from stages.machine.errors import UserError, command_line
 from stages.machine.randomness import Purpose, generator
+from stages.machine.reading import read_regular
 from stages.protocol import check_data
-from stages.study import ledger, settings
+from stages.study import ledger, problem, settings
 from stages.study.layout import Layout
+from stages.study.starts import draw_balanced, draw_uniform, draw_weighted, start_weights
+
+MOST = 1 << 28  # bytes of a file of rows
 
 
 def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
-    """Draw and write validation.txt and initial.txt.
+    """Draw and write validation.txt and initial.txt, and pool.txt where there is a problem.
 
     Raises:
         UserError: the data are not what the task needs.
     """
     study.check_names(task, seed=seed)
-    protocol, data = study.task[task], Prepared(Layout(root).data(task))
+    data = Prepared(Layout(root).data(task))
     check_data(study, task, data)
-    labels = np.asarray(data.array("train_labels"))
-    rest = np.arange(data.rows)
-    chosen = {}
-    for name, size, purpose in (
-        ("validation", protocol.split.validation, Purpose.VALIDATION),
-        ("initial", protocol.split.initial, Purpose.INITIAL_SET),
-    ):
-        rng = generator(seed, purpose)
-        if protocol.split.balanced:
-            chosen[name] = draw_balanced(rest, labels, size, rng)
-        else:
-            chosen[name] = draw_uniform(rest, size, rng)
-        rest = np.setdiff1d(rest, chosen[name])
+    posed = study.task[task].problem
+    folder = Layout(root).shared_split(task, seed)
+    chosen = sets(study, root, task, seed, data)
+    names = ["validation", "initial"]
+    if posed.facts:
+        names.insert(0, ledger.POOL)
     parent, total = None, 0
-    for name, indices in chosen.items():
-        total = 0 if name == "validation" else len(indices)
+    for name in names:
+        total = len(chosen[name]) if name == "initial" else 0
         parent = ledger.write(
-            Layout(root).shared_split(task, seed) / f"{name}.txt",
-            indices,
+            folder / f"{name}.txt",
+            chosen[name],
             data=data.identity,
-            rows=data.rows,
+            rows=data.rows * posed.copies,
             task=task,
             strategy=ledger.SHARED,
             seed=seed,
             round_n=name,
             parent=parent,
             total=total,
+            problem=posed if name == ledger.POOL else None,
+        )
+    if not posed.facts:
+        (folder / f"{ledger.POOL}.txt").unlink(missing_ok=True)  # of other settings
+
+
+def sets(
+    study: settings.Settings, root: Path, task: str, seed: int, data: Prepared
+) -> dict[str, np.ndarray]:
+    """Rows by name: validation, initial, and those that the pool leaves out; int64.
+
+    Both sets are drawn from what an imbalance leaves, and from the classes that are asked for; the
+    validation set from the images themselves, none of whose copies is in the pool then.
+
+    Raises:
+        UserError: there are too few rows, or a file of rows is not what it must be.
+    """
+    protocol, posed = study.task[task], study.task[task].problem
+    images = np.asarray(data.array("train_labels"))
+    labels = problem.true_labels(posed, images, data.classes)
+    gone = np.tile(problem.removed(posed, images, data.classes, seed), posed.copies)
+    open_to = np.flatnonzero(~gone & (labels != problem.NONE_OF_THESE))
+    given = _given(study, root, task, seed, open_to, data.rows * posed.copies)
+    of_images = open_to[open_to < data.rows]
+    if given is not None:
+        of_images = np.setdiff1d(of_images, given % data.rows)
+    size = protocol.split.validation
+    rng = generator(seed, Purpose.VALIDATION)
+    draw = _uniform if not protocol.split.balanced else draw_balanced
+    validation = draw(of_images, labels, size, rng)
+    rest = open_to[~np.isin(open_to % data.rows, validation % data.rows)]
+    if given is None:
+        given = _initial(protocol, rest, labels, generator(seed, Purpose.INITIAL_SET))
+    out = problem.left_out(posed, images, data.classes, seed, validation, given)
+    _check_room(study, task, seed, data.rows * posed.copies, validation, given, out)
+    return {"validation": validation, "initial": given, ledger.POOL: out}
+
+
+def _check_room(
+    study: settings.Settings,
+    task: str,
+    seed: int,
+    rows: int,
+    validation: np.ndarray,
+    initial: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Raise unless the sets are whole and the pool has what all rounds select."""
+    protocol = study.task[task]
+    for key, found, wanted in (
+        ("validation", len(validation), protocol.split.validation),
+        ("initial", len(initial), protocol.split.initial),
+    ):
+        if found < wanted:
+            raise UserError(
+                f"task.{task}.split.{key} is {wanted}, but seed {seed} has {found} rows of the "
+                f"pool for it; allowed: up to {found}"
+            )
+    pool = rows - len(validation) - len(initial) - len(out)
+    if (budget := protocol.budget(study.budget_rounds)) > pool:
+        raise UserError(
+            f"task.{task}: {study.budget_rounds} selections are {budget} rows, larger than the "
+            f"pool of seed {seed}; allowed: up to {pool} in all"
         )
 
 
-def draw_uniform(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """``size`` of ``rows`` (int64, shape (N,)) without replacement; labels play no part."""
-    return rng.permutation(rows)[:size]
-
-
-def draw_balanced(
-    rows: np.ndarray, labels: np.ndarray, size: int, rng: np.random.Generator
+def _initial(
+    protocol: settings.Task, rows: np.ndarray, labels: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """``size`` of ``rows``, the classes in turn, so that class counts differ by one at most.
+    """The initial set as the task's start says, in the order of the draw."""
+    start, size = protocol.split.start, protocol.split.initial
+    if start is None:
+        start = "balanced" if protocol.split.balanced else "uniform"
+    if start == "uniform":
+        return draw_uniform(rows, size, rng)
+    if start == "balanced":
+        return draw_balanced(rows, labels, size, rng)
+    classes = int(labels.max()) + 1
+    return draw_weighted(rows, labels, size, start_weights(start, classes), rng)
 
-    A class that runs out leaves its turns to the others. ``labels`` is int64, shape (all rows,).
+
+def _uniform(
+    rows: np.ndarray, _labels: np.ndarray, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    return draw_uniform(rows, size, rng)
+
+
+def _given(
+    study: settings.Settings, root: Path, task: str, seed: int, open_to: np.ndarray, rows: int
+) -> np.ndarray | None:
+    """The rows of the file that the start names; None where it names none.
+
+    Raises:
+        UserError: another digest, or rows that cannot be an initial set.
     """
-    shuffled = rng.permutation(rows)
-    classes = labels[shuffled]
-    turn = np.empty(len(shuffled), np.int64)
-    for value in np.unique(classes):
-        turn[classes == value] = np.arange((classes == value).sum())
-    # Within a turn the order of the shuffle decides, so a remainder favours no class.
-    return shuffled[np.argsort(turn, kind="stable")][:size]
+    start = study.task[task].split.start
+    if not (isinstance(start, dict) and "file" in start):
+        return None
+    path = root / start["file"].replace("{seed}", str(seed))
+    digests = start["sha256"]
+    due = digests[study.seeds.index(seed)] if isinstance(digests, list) else digests
+    content = read_regular(path, MOST, follow=True)
+    if (found := hashlib.sha256(content).hexdigest()) != due:
+        raise UserError(f"{path}: SHA-256 is {found}, task.{task}.split.start says {due}")
+    lines = [line for line in content.decode("ascii", "replace").split("\n") if line.strip()]
+    lines = [line.strip() for line in lines if not line.startswith("#")]
+    for line in lines:
+        if not line.isdecimal() or int(line) >= rows:
+            raise UserError(f"{path}: {line[:40]!r} is no row; allowed: 0 to {rows - 1}")
+    chosen = np.array([int(line) for line in lines], np.int64)
+    if len(np.unique(chosen)) < len(chosen):
+        raise UserError(f"{path}: a row stands there twice")
+    if len(wrong := np.setdiff1d(chosen, open_to)):
+        raise UserError(f"{path}: row {wrong[0]} is left out of the pool of seed {seed}")
+    if len(chosen) != (wanted := study.task[task].split.initial):
+        raise UserError(f"{path}: {len(chosen)} rows, task.{task}.split.initial is {wanted}")
+    return chosen
 
 
 @command_line

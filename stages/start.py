@@ -23,9 +23,7 @@ def start(study: settings.Settings, root: Path, task: str, strategy: str, seed: 
     for tried in study.grid(strategy):
         hardware.check_packages(strategy, study.chosen(strategy)[1] | tried)
     layout = Layout(root)
-    shared = layout.shared_split(task, seed)
-    initial = ledger.read(shared / "initial.txt")
-    ledger.check_shared(ledger.read(shared / "validation.txt"), initial)
+    initial = ledger.read_shared(layout.shared_split(task, seed)).initial
     carry.write(layout.artifacts(task, strategy, seed, 0), {})
     ledger.write(
         layout.link(task, strategy, seed, 0),

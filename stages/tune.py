@@ -25,7 +25,7 @@ from stages.machine.process import leave
 from stages.machine.progress import progress
 from stages.rounds.context import Carry, Learned, Pool, Round
 from stages.rounds.evaluation import evaluate_rows
-from stages.rounds.opening import Run, check_identity, open_round, training_images
+from stages.rounds.opening import Run, check_identity, open_round, posed_by, training_images
 from stages.rounds.oracle import Oracle
 from stages.rounds.selection import choose, pool_of, score
 from stages.strategies.handshake import Scored
@@ -65,14 +65,12 @@ class Tuning:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.entry, self.options = run.study.chosen(run.strategy)
-        self.data = Prepared(run.layout.data(run.task))
-        shared = run.layout.shared_split(run.task, run.seed)
-        validation, initial = (
-            ledger.read(shared / f"{name}.txt") for name in ("validation", "initial")
-        )
-        ledger.check_shared(validation, initial)
-        check_identity(initial.header, initial.path, self.data)
-        self.validation = validation.indices
+        prepared = Prepared(run.layout.data(run.task))
+        shared = ledger.read_shared(run.layout.shared_split(run.task, run.seed))
+        initial = shared.initial
+        check_identity(initial.header, initial.path, prepared)
+        self.data = posed_by(run.study, run.task, run.seed, prepared, shared)
+        self.validation = shared.validation.indices
         self.trials = [Trial(values, initial.indices) for values in run.study.grid(run.strategy)]
         self.batches = training_images(run.study, self.data)
 

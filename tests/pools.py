@@ -41,6 +41,7 @@ def pool_of(
         unlabeled=candidates if unlabeled is None else unlabeled,
         classes=classes,
         query_size=query_size,
+        queries=lambda rounds: rounds * query_size,
         n=n,
         carry=carry or {},
         generator=draws or (lambda purpose: generator(seed, purpose, n)),

@@ -13,22 +13,22 @@ from stages.machine.errors import UserError
 from stages.machine.reading import shown
 from stages.study import ledger
 from stages.study.layout import END
+from stages.study.problem import as_line
 
 SHARED_FILES = ("initial.txt", "validation.txt")
 
 
-def check_shared(folder: Path, run: Run) -> tuple[ledger.Link, ledger.Link]:
-    """The validation and initial set of a (task, seed), checked.
+def check_shared(folder: Path, run: Run) -> ledger.Chain:
+    """What all runs of a (task, seed) share, checked: validation and initial set, and the pool.
 
     Raises:
-        UserError: as `stages.study.ledger.read`; or headers of another folder.
+        UserError: as `stages.study.ledger.read_shared`; or headers of another folder.
     """
-    initial = ledger.read(folder / "initial.txt")
-    validation = ledger.read(folder / "validation.txt")
-    ledger.check_shared(validation, initial)
-    for link in (validation, initial):
+    shared = ledger.read_shared(folder)
+    for link in (shared.validation, shared.initial, *([shared.pool] if shared.pool else [])):
         _check_said(link, run, ledger.SHARED, f"{run[0]}/seed-{run[2]}", link.path.stem)
-    return validation, initial
+    ledger.problem_of(shared.pool)
+    return shared
 
 
 def check_run(folder: Path, run: Run) -> ledger.Chain:
@@ -78,9 +78,8 @@ def against_plan(chain: ledger.Chain, plan: Plan, task: str, tuned: dict | None)
         faults.append(
             f"{seal.path}: the run has {rounds} rounds, {plan.path} asks for {plan.rounds}"
         )
-    size = plan.tasks[task].query_size
-    for link in chain.links[:-1]:
-        wanted = 0 if link.header["round"] == "0" else size
+    for at, link in enumerate(chain.links[:-1]):
+        wanted = plan.tasks[task].selects(at - 1) if at else 0
         if len(link.indices) != wanted:
             faults.append(
                 f"{link.path}: count is {len(link.indices)}, {plan.path} asks for {wanted} a round"
@@ -97,12 +96,17 @@ def against_plan(chain: ledger.Chain, plan: Plan, task: str, tuned: dict | None)
     return faults
 
 
-def shared_against_plan(
-    validation: ledger.Link, initial: ledger.Link, plan: Plan, task: str
-) -> list[str]:
-    """Faults of the shared sets by the sizes that the settings ask for."""
+def shared_against_plan(shared: ledger.Chain, plan: Plan, task: str) -> list[str]:
+    """Faults of the shared sets by the sizes, and of the pool by what the settings ask for."""
     faults = []
-    for link, key in ((validation, "validation"), (initial, "initial")):
+    asked = plan.tasks[task].problem
+    if shared.problem != asked:
+        place = (shared.pool or shared.validation).path
+        faults.append(
+            f"{place}: pool and oracle are {shown(as_line(shared.problem), 120)}, {plan.path} "
+            f"asks for {shown(as_line(asked), 120)}"
+        )
+    for link, key in ((shared.validation, "validation"), (shared.initial, "initial")):
         wanted = getattr(plan.tasks[task], key)
         if len(link.indices) != wanted:
             faults.append(
@@ -112,7 +116,7 @@ def shared_against_plan(
     return faults
 
 
-def against_data(link: ledger.Link, data: Data) -> list[str]:
+def against_data(link: ledger.Link, data: Data, copies: int = 1) -> list[str]:
     """Faults of a link by the manifest: another data set, or another number of rows."""
     faults = []
     if link.header["data"] != data.identity:
@@ -120,8 +124,9 @@ def against_data(link: ledger.Link, data: Data) -> list[str]:
             f"{link.path}: data set is {shown(repr(link.header['data']), 120)}, {data.path} says "
             f"{data.identity!r}"
         )
-    if link.header["rows"] != str(data.train):
+    if link.header["rows"] != str(data.train * copies):
+        times = f", and each image {copies} times" if copies > 1 else ""
         faults.append(
-            f"{link.path}: rows is {link.header['rows']}, {data.path} has {data.train} rows"
+            f"{link.path}: rows is {link.header['rows']}, {data.path} has {data.train} rows{times}"
         )
     return faults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stages.checking.records import Data
 from stages.machine.errors import UserError
 from stages.machine.reading import MissingFile, open_regular, read_json, shown
 from stages.study.layout import Layout
+from stages.study.problem import Problem
 
 SHARED = ("reproducible", "device")  # and threads, where they can change a result
 HEADER = 1 << 14  # bytes before the labels in their file
@@ -56,6 +58,29 @@ def read_manifest(path: Path) -> Data:
     return Data(path, identity, train, test, train_per_class, test_per_class, pictures)
 
 
+def posed(data: Data, problem: Problem) -> Data:
+    """What records of this problem are held against: its rows and the classes asked for."""
+    if not problem.facts:
+        return data
+    rows, train = data.train * problem.copies, data.train_per_class
+    if data.classes and problem.open_set and problem.open_set[-1] >= data.classes:
+        raise UserError(
+            f"{data.path}: has {data.classes} classes, but the pool's open_set names "
+            f"{problem.open_set[-1]}"
+        )
+    known = problem.known(data.classes).tolist()
+    test = tuple(data.test_per_class[at] for at in known)
+    # A wrong label can be of any class.
+    most = [rows if problem.noise else train[at] * problem.copies for at in known]
+    return replace(
+        data,
+        train=rows,
+        train_per_class=tuple(most),
+        test=sum(test) if data.test else 0,
+        test_per_class=test,
+    )
+
+
 def check_protocol(path: Path, task: str, plan: Plan, data: Data | None) -> list[str]:
     """What contradicts the settings or the manifest in a task's protocol.json; [] without one."""
     try:
@@ -86,8 +111,8 @@ def _differences(given: dict, protocol: dict, under: str = "") -> list[tuple[str
     found = []
     for key, value in given.items():
         said = protocol.get(key)
-        if isinstance(value, dict) and isinstance(said, dict) and not under:
-            found += _differences(value, said, f"{key}.")
+        if isinstance(value, dict) and isinstance(said, dict):
+            found += _differences(value, said, f"{under}{key}.")
         elif said != value:
             found.append((f"{under}{key}", value, said))
     return found

@@ -15,6 +15,7 @@ from typing import Any
 
 from stages.machine.errors import UserError
 from stages.machine.reading import shown
+from stages.study.problem import PLAIN, Problem, of_settings
 
 NAME = re.compile(r"(?!(?:seed-.*|full|data)$)[A-Za-z0-9_]{1,200}")
 MOST_RUNS = 1_000_000
@@ -22,11 +23,17 @@ MOST_RUNS = 1_000_000
 
 @dataclass(frozen=True)
 class Task:
-    """Sizes of a task: initial set, validation set, selection of a round."""
+    """Sizes of a task: initial set, validation set, selections; and what pool and oracle are."""
 
     initial: int
     validation: int
-    query_size: int
+    query_size: int | tuple[int, ...]
+    problem: Problem = PLAIN
+
+    def selects(self, n: int) -> int:
+        """How many rows round ``n`` selects."""
+        sizes = self.query_size
+        return sizes if isinstance(sizes, int) else sizes[min(n, len(sizes) - 1)]
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ class Plan:
 
     def total(self, task: str, n: int) -> int:
         """Rows that are labeled when round ``n`` begins."""
-        return self.tasks[task].initial + n * self.tasks[task].query_size
+        own = self.tasks[task]
+        return own.initial + sum(map(own.selects, range(n)))
 
     def names(self, task: str, strategy: str | None, seed: int) -> bool:
         """Whether a run (strategy None: a shared set) is part of the study."""
@@ -154,11 +162,22 @@ def _sizes(name: str, task: Any) -> Task:
     split = task.get("split") if isinstance(task, dict) else None
     if not isinstance(split, dict):
         raise UserError(f"task.{name}.split is missing, or no section")
-    found = Task(split.get("initial"), split.get("validation", 0), task.get("query_size"))
+    sizes = task.get("query_size")
+    several = isinstance(sizes, list) and len(sizes) > 0
+    try:
+        problem = of_settings(task)
+    except UserError as error:
+        raise UserError(f"task.{name}: {error}") from None
+    found = Task(
+        split.get("initial"),
+        split.get("validation", 0),
+        tuple(sizes) if several else sizes,
+        problem,
+    )
     for key, value, least in (
         ("split.initial", found.initial, 1),
         ("split.validation", found.validation, 0),
-        ("query_size", found.query_size, 1),
+        *(("query_size", size, 1) for size in (sizes if several else [sizes])),
     ):
         if not _is_count(value) or value < least:
             raise UserError(

@@ -10,11 +10,12 @@ import base64
 import binascii
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.checking import metrics
 from stages.machine.errors import UserError
 from stages.machine.reading import read_json, shown
 
@@ -26,8 +27,9 @@ SELECTION = ("diversity", "uncertainty", "inconsistency")
 MEASURED = ("labeled_per_class", "test", "correct", "accuracy", "per_class_test",
             "per_class_correct", "nll", "ece")  # fmt: skip
 CORE = ("format", *IDENTITY, "labeled", "test", "correct", "accuracy")
+OF_PROBLEM = ("mislabeled", "none_of_these")
 KNOWN = {*CORE, *MEASURED, "selected", "selection", "first_selected", "groups", "pseudo_labeled",
-         "search", "signature"}  # fmt: skip
+         "search", "signature", *OF_PROBLEM, *metrics.FIELDS}  # fmt: skip
 FULL = "full"
 SHOWN = 10  # thumbnails
 LARGEST_SIDE = 64  # of a thumbnail
@@ -67,6 +69,9 @@ class Place:
         labeled: rows that its chain had labeled when the round began.
         selected: rows that the round chose, by its chain.
         labeled_per_class: those labeled rows by class, by the labels themselves.
+        of_problem: what pool and oracle make a record say, of mislabeled and none_of_these, and
+            the number where it is known.
+        measures: those that the settings ask for beside what every record has.
         complete: whether everything must be there that a round writes today.
     """
 
@@ -79,6 +84,8 @@ class Place:
     selected: int | None = None
     labeled_per_class: tuple[int, ...] | None = None
     complete: bool = False
+    of_problem: Mapping[str, int | None] | None = None
+    measures: tuple[str, ...] | None = None
 
 
 def read(path: Path, place: Place, name: str | None = None) -> tuple[dict[str, Any], list[str]]:
@@ -106,6 +113,8 @@ def faults(record: dict[str, Any], place: Place) -> list[str]:
         *_measures(record),
         *_groups(record),
         *_selection(record, place),
+        *_of_problem(record, place),
+        *metrics.faults(record, place.measures),
         *_against_data(record, place),
         *_against_chain(record, place),
     ]
@@ -134,7 +143,7 @@ def _identity(record: dict[str, Any], place: Place) -> Iterator[str]:
 
 
 def _types(record: dict[str, Any]) -> Iterator[str]:
-    for key in COUNTS:
+    for key in (*COUNTS, *OF_PROBLEM):
         if key in record and not _count(record[key]):
             yield f"{key} is {_show(record[key])}, allowed: a count"
     for key in BY_CLASS:
@@ -172,6 +181,7 @@ def _types(record: dict[str, Any]) -> Iterator[str]:
         yield from _search(record["search"])
     if "signature" in record:
         yield from _signature(record["signature"])
+    yield from metrics.types(record)
 
 
 def _search(found: object) -> Iterator[str]:
@@ -232,8 +242,10 @@ def _sums(record: dict[str, Any]) -> Iterator[str]:
     if correct > test:
         yield f"correct is {correct}, more than the {test} of test"
     for key, total in zip(BY_CLASS, ("labeled", "test", "correct"), strict=True):
-        if key in record and sum(record[key]) != record[total]:
-            yield f"{key} adds up to {sum(record[key])}, but {total} is {record[total]}"
+        due = record[total] - (record.get("none_of_these", 0) if total == "labeled" else 0)
+        if key in record and sum(record[key]) != due:
+            without = " without none_of_these" if due != record[total] else ""
+            yield f"{key} adds up to {sum(record[key])}, but {total}{without} is {due}"
     lengths = {key: len(record[key]) for key in BY_CLASS if key in record}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{key} has {count}" for key, count in lengths.items())
@@ -298,6 +310,22 @@ def _selection(record: dict[str, Any], place: Place) -> Iterator[str]:
     wanted = min(SHOWN, record["selected"]) if pictures else 0
     if images is not None and len(images) != wanted:
         yield f"first_selected has {len(images)} images, but selected asks for {wanted}"
+
+
+def _of_problem(record: dict[str, Any], place: Place) -> Iterator[str]:
+    """Counts of wrong labels and of images of no class that is asked for, where they are due."""
+    for key in OF_PROBLEM:
+        if key in record and record[key] > record["labeled"]:
+            yield f"{key} is {record[key]}, more than labeled, which is {record['labeled']}"
+    due = place.of_problem
+    if due is None:
+        return
+    for key in OF_PROBLEM:
+        if (key in record) != (key in due):
+            there = "is there, but no setting asks for it" if key in record else "is missing"
+            yield f"{key} {there}"
+        elif key in record and due[key] not in (None, record[key]):
+            yield f"{key} is {record[key]}, but the labels and the seed make it {due[key]}"
 
 
 def _against_data(record: dict[str, Any], place: Place) -> Iterator[str]:

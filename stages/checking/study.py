@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.checking import chains, records, tree, tuned
-from stages.checking.data import check_protocol, read_labels, read_manifest
+from stages.checking import chains, metrics, records, tree, tuned
+from stages.checking.answers import Answers, of_problem
+from stages.checking.data import check_protocol, posed, read_labels, read_manifest
 from stages.checking.plan import Plan
 from stages.checking.tree import Run, Tree
 from stages.machine.errors import UserError
 from stages.machine.reading import MissingFile
 from stages.study import ledger
 from stages.study.layout import Layout
+from stages.study.problem import Problem
 
 
 @dataclass
@@ -45,7 +47,8 @@ class Study:
         )
         self.data: dict[str, records.Data] = {}
         self.labels: dict[str, np.ndarray] = {}
-        self.shared: dict[tuple[str, int], tuple[ledger.Link, ledger.Link]] = {}
+        self.shared: dict[tuple[str, int], ledger.Chain] = {}
+        self.answers: dict[tuple[str, int], Answers | None] = {}
         self.first: dict[tuple[str, int], tuple[Path, list[int]]] = {}  # classes of initial sets
         self.best: dict[tuple[str, str], dict] | None = None  # as of _check_tuned, once it is known
 
@@ -123,25 +126,40 @@ class Study:
         if not names:
             self.found.faults.append(f"{folder}: missing, {self.plan.path} names it")
             return
-        self._stray(folder, names, chains.SHARED_FILES, "the shared sets")
         try:
-            pair = chains.check_shared(folder, run)
+            shared = chains.check_shared(folder, run)
         except UserError as fault:
+            self._stray(folder, names, (*chains.SHARED_FILES, "pool.txt"), "the shared sets")
             self.found.faults.append(str(fault))
             return
-        self.shared[run[0], run[2]] = pair
-        self.found.faults += self._about_other_data(pair[1], run[0])
+        expected = (*chains.SHARED_FILES, *(["pool.txt"] if shared.pool else []))
+        self._stray(folder, names, expected, "the shared sets")
+        self.shared[run[0], run[2]] = shared
+        self.found.faults += self._about_other_data(shared.initial, run[0], shared.problem)
+        self.found.faults += self._redrawn(run[0], run[2], shared)
         if self._named(run):
-            self.found.faults += chains.shared_against_plan(*pair, self.plan, run[0])
+            self.found.faults += chains.shared_against_plan(shared, self.plan, run[0])
         elif self.plan:
             self.found.notices.append(f"{folder}: not named by {self.plan.path}")
 
-    def _about_other_data(self, link: ledger.Link, task: str) -> list[str]:
+    def _about_other_data(self, link: ledger.Link, task: str, problem: Problem) -> list[str]:
         """A link is about its task's data; without a manifest, about the same as the others."""
         if task not in self.data:
-            rows, identity = int(link.header["rows"]), link.header["data"]
+            rows, identity = int(link.header["rows"]) // problem.copies, link.header["data"]
             self.data[task] = records.Data(link.path, identity, rows)
-        return chains.against_data(link, self.data[task])
+        return chains.against_data(link, self.data[task], problem.copies)
+
+    def _redrawn(self, task: str, seed: int, shared: ledger.Chain) -> list[str]:
+        """The rows that a pool leaves out are drawn again, where the labels are here."""
+        if task not in self.labels:
+            return []
+        try:
+            self.answers[task, seed] = answers = Answers.of(
+                shared, self.labels[task], self.data[task], seed
+            )
+        except UserError as fault:
+            return [str(fault)]
+        return answers.faults()
 
     def _check_tuned(self) -> dict[tuple[str, str], dict]:
         """(task, strategy) -> what was chosen on the validation sets, {} where that is unclear."""
@@ -171,7 +189,8 @@ class Study:
             return None
         expected = {link.path.name for link in chain.links}
         stray = self._stray(folder, names, expected, "the sealed chain")
-        wrong = bool(self._about_other_data(chain.links[-1], task))  # its initial set is named
+        # Faults of its initial set are named already.
+        wrong = bool(self._about_other_data(chain.links[-1], task, chain.problem))
         if self._named(run):
             asked = chains.against_plan(chain, self.plan, task, best.get((task, strategy)))
             self.found.faults += asked
@@ -236,28 +255,45 @@ class Study:
     def _place(self, run: Run, n: int, chain: ledger.Chain | None) -> records.Place:
         task, strategy, seed = run
         labeled = selected = by_class = None
+        shared = self.shared.get((task, seed))
+        due = None if shared is None else of_problem(shared.problem)
         if chain and n < len(chain.links) - 1:
             labeled, selected = chain.links[n].total, len(chain.links[n + 1].indices)
-            if task in self.labels and labeled:
-                by_class = self._by_class(task, chain.labeled[:labeled])
+            if labeled and (answers := self.answers.get((task, seed))):
+                newest = len(chain.links[n].indices)
+                by_class, due = answers.bought(chain.labeled[:labeled], n, newest)
         elif self._named(run):
             labeled = self.plan.total(task, n)
             last = n == self.plan.rounds - 1
-            selected = 0 if last else self.plan.tasks[task].query_size
+            selected = 0 if last else self.plan.tasks[task].selects(n)
         return records.Place(
-            task, strategy, seed, n, self._manifest(task), labeled, selected, by_class, True
+            task,
+            strategy,
+            seed,
+            n,
+            self._manifest(task, seed),
+            labeled,
+            selected,
+            by_class,
+            True,
+            due,
+            self._measures(task),
         )
 
-    def _manifest(self, task: str) -> records.Data | None:
-        data = self.data.get(task)
-        return data if data and data.test else None
+    def _measures(self, task: str) -> tuple[str, ...] | None:
+        """What the settings ask to be measured beside what every record has."""
+        if not self.plan or task not in self.plan.tasks:
+            return None
+        return metrics.asked(self.plan.raw["task"][task])
 
-    def _by_class(self, task: str, rows: np.ndarray) -> tuple[int, ...] | None:
-        labels = self.labels[task]
-        if len(rows) and rows.max() >= len(labels):
+    def _manifest(self, task: str, seed: int) -> records.Data | None:
+        data, shared = self.data.get(task), self.shared.get((task, seed))
+        if not (data and data.test):
+            return None
+        try:
+            return data if shared is None else posed(data, shared.problem)
+        except UserError:
             return None  # a fault that is named elsewhere
-        counts = np.bincount(labels[rows], minlength=self.data[task].classes)
-        return tuple(counts.tolist())
 
     def _check_record(self, path: Path, place: records.Place) -> dict | None:
         """The record where it agrees with everything, else None and its faults are noted."""
@@ -277,7 +313,10 @@ class Study:
             other, same = self.first.setdefault((run[0], run[2]), (path, classes))
             if classes != same:
                 faults.append(f"{path}: labeled_per_class is not that of {other}")
-        if any(now < then for now, then in zip(classes, before, strict=False)):
+        shared = self.shared.get((run[0], run[2]))
+        # Where only the newest labels are wrong, they are put right later.
+        grows = shared is None or shared.problem.noise_as == "exact"
+        if grows and any(now < then for now, then in zip(classes, before, strict=False)):
             faults.append(f"{path}: labeled_per_class is below that of the round before")
         self.found.faults += faults
         self.found.records -= bool(faults)
@@ -296,16 +335,29 @@ class Study:
 
     def _full_place(self, run: Run) -> records.Place:
         task, _, seed = run
-        data, pair = self._manifest(task), self.shared.get((task, seed))
-        labeled = by_class = None
-        if data and pair:
-            labeled = data.train - len(pair[0].indices)
-            if not len(pair[0].indices):
+        data, shared = self._manifest(task, seed), self.shared.get((task, seed))
+        labeled = by_class = due = None
+        if data and shared:
+            aside = np.concatenate([shared.validation.indices, shared.left_out])
+            labeled, due = data.train - len(aside), of_problem(shared.problem)
+            if answers := self.answers.get((task, seed)):
+                rest = np.setdiff1d(np.arange(data.train), aside)
+                by_class, due = answers.bought(rest, 0, 0)
+            elif not len(aside) and not shared.problem.facts:
                 by_class = data.train_per_class
-            elif task in self.labels:
-                rest = np.setdiff1d(np.arange(data.train), pair[0].indices)
-                by_class = self._by_class(task, rest)
-        return records.Place(task, records.FULL, seed, None, data, labeled, None, by_class, True)
+        return records.Place(
+            task,
+            records.FULL,
+            seed,
+            None,
+            data,
+            labeled,
+            None,
+            by_class,
+            True,
+            due,
+            self._measures(task),
+        )
 
     def _check_leftovers(self) -> None:
         """Records of which the index sets know nothing."""

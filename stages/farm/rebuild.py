@@ -169,9 +169,8 @@ def _complete(stage: PipelineStage) -> bool:
 def _sound(link: Path) -> bool:
     """Whether the chain up to ``link`` is sound."""
     try:
-        if link.name in ("validation.txt", "initial.txt"):
-            pair = [ledger.read(link.with_name(f"{n}.txt")) for n in ("validation", "initial")]
-            ledger.check_shared(*pair)
+        if link.name in ("pool.txt", "validation.txt", "initial.txt"):
+            ledger.read_shared(link.parent)
         else:
             ledger.walk(link)
     except UserError:

@@ -49,10 +49,12 @@ def inputs(layout: Layout, run: Run) -> list[Path]:
     task, strategy, seed = run
     own = [layout.recipe("stage-start"), layout.recipe(strategy)] if strategy else []
     shared = layout.shared_split(task, seed)
+    pool = [shared / "pool.txt"] if (shared / "pool.txt").exists() else []
     return [
         layout.data(task) / "manifest.json",
         layout.protocol(task),
         *(own or [layout.recipe("stage-full")]),
+        *pool,
         shared / "validation.txt",
         shared / "initial.txt",
     ]

@@ -51,6 +51,9 @@ class Purpose(IntEnum):
     GENERATED = 69
     MIXING = 80
     SEARCH = 90
+    LABEL_NOISE = 100
+    IMBALANCE = 101
+    POOL = 102
 
 
 def generator(seed: int, purpose: Purpose, round_n: int = 0, part: int = 0) -> np.random.Generator:

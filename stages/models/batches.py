@@ -53,12 +53,19 @@ class Batches:
     Args:
         images: uint8, shape (N, C, H, W); or features of a network, float32, (N, D, 1, 1).
         mean, std: of each channel, of images in [0, 1].
+        shows: which image each row shows, int64, shape (rows,); None: row i shows image i.
     """
 
     def __init__(
-        self, images: np.ndarray, mean: list[float], std: list[float], compute: Compute
+        self,
+        images: np.ndarray,
+        mean: list[float],
+        std: list[float],
+        compute: Compute,
+        shows: np.ndarray | None = None,
     ) -> None:
         self.compute = compute
+        self.shows = shows
         self.images = torch.from_numpy(images)
         self.scale = 255 if self.pictures else 1  # features are as they are
         if compute.device.type == "cuda":
@@ -74,6 +81,7 @@ class Batches:
 
     def raw(self, rows: np.ndarray) -> Tensor:
         """Images of these rows (int64, shape (B,)) as they are, (B, C, H, W), on the device."""
+        rows = rows if self.shows is None else self.shows[rows]
         index = torch.from_numpy(np.ascontiguousarray(rows, np.int64))
         return self.images[index.to(self.images.device)].to(self.compute.device)
 
@@ -87,7 +95,7 @@ class Batches:
         return self.images.dtype == torch.uint8
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.images) if self.shows is None else len(self.shows)
 
 
 def batches_of(order: np.ndarray, size: int) -> Iterator[np.ndarray]:

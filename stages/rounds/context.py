@@ -54,6 +54,8 @@ class Round:
         compute: where and how exactly.
         carry: what the last round's parts handed on, by role and name.
         part: 0 for the model that is evaluated, 1, 2, ... for further members of a committee.
+        refused: rows that were bought and show no class that is asked for, int64, shape (R,);
+            they are neither labeled nor unlabeled.
     """
 
     batches: Batches
@@ -70,11 +72,16 @@ class Round:
     validation_labels: np.ndarray = field(default_factory=lambda: NONE)
     carry: Carry = field(default_factory=dict)
     part: int = 0
+    refused: np.ndarray = field(default_factory=lambda: NONE)
 
     @property
     def query_size(self) -> int:
         """b: how many rows are selected."""
-        return self.task.query_size
+        return self.task.selects(self.n)
+
+    def queries(self, rounds: int) -> int:
+        """How many rows a run of that many rounds selects."""
+        return self.task.budget(rounds)
 
     def generator(self, purpose: Purpose) -> np.random.Generator:
         """The generator of one purpose in this round, for this ``part`` of it."""

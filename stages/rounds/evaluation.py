@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from stages.datasets.prepared import Prepared
 from stages.geometry.probabilities import log_softmax
+from stages.geometry.ranks import auc
 from stages.models import Network
 from stages.models.batches import Batches, classify, embed
+from stages.rounds.posed import Posed, pose
+from stages.study import measures
 
 BINS = 15
 
 
-def on_test_set(network: Network, data: Prepared, like: Batches) -> dict[str, Any]:
-    """:func:`evaluate` on the test set, normalised as the training array is.
+def on_test_set(
+    network: Network, data: Prepared | Posed, like: Batches, metrics: Sequence[str] = ()
+) -> dict[str, Any]:
+    """:func:`measure` on the test set, normalised as the training array is; and of its groups.
 
     Args:
         like: of the training array.
+        metrics: further measures, of :func:`further`.
     """
-    return evaluate(network, *of_test_set(data, like), data.classes)
+    batches, labels = of_test_set(data, like)
+    logits = logits_of(network, batches, np.arange(len(batches)))
+    found = measure(logits, labels, data.classes)
+    if metrics:
+        found |= further(logits, labels, data.classes, metrics)
+    if groups := pose(data).test_groups:
+        found["groups"] = of_groups(logits.argmax(1) == labels, *groups)
+    return found
 
 
-def of_test_set(data: Prepared, like: Batches) -> tuple[Batches, np.ndarray]:
+def of_test_set(data: Prepared | Posed, like: Batches) -> tuple[Batches, np.ndarray]:
     """The test images, normalised as the training array ``like`` is, and their labels (int64)."""
-    manifest = data.manifest
-    batches = Batches(data.array("test_images"), manifest["mean"], manifest["std"], like.compute)
-    labels = np.asarray(data.array("test_labels"))
-    return batches, labels
+    manifest, posed = data.manifest, pose(data)
+    batches = Batches(
+        data.array("test_images"), manifest["mean"], manifest["std"], like.compute, posed.tested
+    )
+    return batches, posed.test_labels
 
 
 def evaluate(
@@ -42,8 +58,12 @@ def evaluate_rows(
     network: Network, batches: Batches, rows: np.ndarray, labels: np.ndarray, classes: int
 ) -> dict[str, Any]:
     """:func:`measure` on ``rows`` of ``batches``; ``labels`` (int64) are theirs."""
-    logits = classify(network, embed(network, batches, rows), batches.compute)
-    return measure(logits, labels, classes)
+    return measure(logits_of(network, batches, rows), labels, classes)
+
+
+def logits_of(network: Network, batches: Batches, rows: np.ndarray) -> np.ndarray:
+    """Logits of ``rows`` of ``batches``, float64, shape (N, C)."""
+    return classify(network, embed(network, batches, rows), batches.compute)
 
 
 def measure(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
@@ -67,6 +87,62 @@ def measure(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, A
         "per_class_correct": np.bincount(labels[right], minlength=classes).tolist(),
         "nll": round(float(-log_chances[np.arange(len(labels)), labels].mean()), 6),
         "ece": round(expected_calibration_error(confidence, right), 6),
+    }
+
+
+def further(
+    logits: np.ndarray, labels: np.ndarray, classes: int, metrics: Sequence[str]
+) -> dict[str, Any]:
+    """Measures that a task asks for, rounded to 6 decimals, and how often each class is predicted.
+
+    balanced_accuracy: mean recall of the classes that are tested; macro_f1: mean F1 of those tested
+    or predicted; auroc: :func:`one_vs_rest`.
+    """
+    tested, predicted = (
+        np.bincount(one, minlength=classes).tolist() for one in (labels, logits.argmax(1))
+    )
+    right = np.bincount(labels[logits.argmax(1) == labels], minlength=classes).tolist()
+    makers = {
+        "balanced_accuracy": lambda: measures.balanced_accuracy(tested, right),
+        "macro_f1": lambda: measures.macro_f1(tested, right, predicted),
+        "auroc": lambda: one_vs_rest(logits, labels),
+    }
+    found = {name: makers[name]() for name in metrics}
+    found = {name: value if value is None else round(value, 6) for name, value in found.items()}
+    return found | {measures.PREDICTED: predicted}
+
+
+def one_vs_rest(logits: np.ndarray, labels: np.ndarray) -> float | None:
+    """Mean area under the ROC curve of p_c, each class against the others (Hand & Till 2001).
+
+    Of the classes that have test images and are not all of them; None where there is no such class.
+    """
+    areas = []
+    for c in range(logits.shape[1]):
+        own = labels == c
+        if own.any() and not own.all():
+            # Log-odds rank images as p_c does, and keep apart what is next to 0 or 1.
+            others = np.delete(logits, c, axis=1)
+            most = others.max(1)
+            odds = logits[:, c] - most - np.log(np.exp(others - most[:, None]).sum(1))
+            areas.append(auc(odds[own], odds[~own]))
+    return math.fsum(areas) / len(areas) if areas else None
+
+
+def of_groups(
+    right: np.ndarray, groups: np.ndarray, names: Sequence[str], mismatch: Sequence[bool]
+) -> dict[str, dict[str, Any]]:
+    """Test images and right answers of each group (Zhan et al. 2022, Waterbird).
+
+    Args:
+        right: of each test image, bool, shape (N,).
+        groups: number of its group, int64, shape (N,).
+        names, mismatch: of the groups; mismatch: whether background and class disagree.
+    """
+    counts = [np.bincount(one, minlength=len(names)).tolist() for one in (groups, groups[right])]
+    return {
+        name: {"test": test, "correct": correct, "mismatch": bool(apart)}
+        for name, apart, test, correct in zip(names, mismatch, *counts, strict=True)
     }
 
 

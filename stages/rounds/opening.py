@@ -14,8 +14,10 @@ from stages.models.batches import Batches
 from stages.models.compute import configure
 from stages.rounds.context import Carry, Round
 from stages.rounds.oracle import Oracle
-from stages.study import settings
+from stages.rounds.posed import Posed, pose
+from stages.study import ledger, settings
 from stages.study.layout import Layout
+from stages.study.problem import NONE_OF_THESE
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,30 @@ class Clock:
         self._last = now
 
 
-def training_images(study: settings.Settings, data: Prepared) -> Batches:
+def posed_by(
+    study: settings.Settings, task: str, seed: int, data: Prepared, chain: ledger.Chain
+) -> Posed:
+    """The data as the task poses them, with the pool that the index sets name.
+
+    Raises:
+        UserError: they were drawn for another pool or another oracle.
+    """
+    problem = study.task[task].problem
+    if chain.problem != problem:
+        path = chain.validation.path.with_name("pool.txt")
+        raise UserError(
+            f"{path}: not that of params.yaml (task.{task}.oracle, task.{task}.pool); run dvc "
+            f"repro, or the stage split"
+        )
+    return Posed(data, problem, seed, chain.left_out, chain.validation.indices)
+
+
+def training_images(study: settings.Settings, data: Prepared | Posed) -> Batches:
     """The training array, computed with as the study says."""
     compute = configure(study.reproducible, study.device, study.threads)
-    return Batches(data.array("train_images"), data.manifest["mean"], data.manifest["std"], compute)
+    manifest = data.manifest
+    images = data.array("train_images")
+    return Batches(images, manifest["mean"], manifest["std"], compute, pose(data).shown)
 
 
 def open_round(
@@ -55,7 +77,7 @@ def open_round(
     seed: int,
     n: int,
     *,
-    data: Prepared,
+    data: Prepared | Posed,
     batches: Batches,
     labeled: np.ndarray,
     validation: np.ndarray,
@@ -64,23 +86,29 @@ def open_round(
 ) -> Round:
     """Round ``n`` with these labeled rows, in order of selection; the pool is all the rest.
 
-    Of the labels it has only those that were bought, and those of the validation rows.
+    Of the labels it has only those that were bought, and those of the validation rows. Rows of no
+    class that is asked for are bought, but not learned from.
 
     Args:
         batches: of the training array.
         pool: whether there is one; without it no row is unlabeled.
     """
-    known = np.concatenate([labeled, validation])
+    oracle, protocol = Oracle(data), study.task[task]
+    taken = np.concatenate([labeled, validation, pose(data).out])
+    newest = protocol.selects(n - 1) if n else 0
+    labels = oracle.bought(labeled, n, newest)
+    asked = labels != NONE_OF_THESE
     return Round(
         batches=batches,
-        labeled=labeled,
-        labels=Oracle(data).labels(labeled),
-        unlabeled=np.setdiff1d(np.arange(data.rows if pool else 0), known),
+        labeled=labeled[asked],
+        labels=labels[asked],
+        refused=labeled[~asked],
+        unlabeled=np.setdiff1d(np.arange(data.rows if pool else 0), taken),
         validation=validation,
-        validation_labels=Oracle(data).labels(validation),
+        validation_labels=oracle.labels(validation),
         classes=data.classes,
         shape=tuple(data.manifest["shape"]),
-        task=study.task[task],
+        task=protocol,
         seed=seed,
         n=n,
         compute=batches.compute,

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from stages.datasets.prepared import Prepared
 from stages.machine.errors import UserError
 from stages.machine.files import write_array, write_atomically
 from stages.models import state
@@ -15,6 +14,7 @@ from stages.models.batches import Batches
 from stages.rounds.context import Learned, Round
 from stages.rounds.evaluation import of_test_set
 from stages.rounds.oracle import Oracle
+from stages.rounds.posed import Posed
 from stages.rounds.properties import properties, thumbnails
 from stages.rounds.selection import Choice
 from stages.study import carry
@@ -23,6 +23,8 @@ FORMAT = 1
 SEARCH = "search"  # a part: trials of hyper-parameters, and which was chosen
 SIGNATURE = "signature"  # a part: numbers that say how well a learner's own training went
 PSEUDO_LABELED = "pseudo_labeled"  # a part: rows that were trained on without a bought label
+MISLABELED = "mislabeled"  # of the labels that were bought, those that are wrong
+REFUSED = "none_of_these"  # rows that were bought and show no class that is asked for
 
 
 def describe(
@@ -38,19 +40,30 @@ def describe(
     found = {
         "format": FORMAT,
         **names,
-        "labeled": len(round.labeled),
+        "labeled": len(round.labeled) + len(round.refused),
         "labeled_per_class": np.bincount(round.labels, minlength=round.classes).tolist(),
+        **_of_problem(round, oracle),
         **result,
     }
     if pseudo := learned.parts.get(PSEUDO_LABELED):
-        right = oracle.labels(pseudo["rows"]) == pseudo["labels"]
+        right = oracle.true(pseudo["rows"]) == pseudo["labels"]
         found[PSEUDO_LABELED] = {"count": len(right), "wrong": int((~right).sum())}
     if search := learned.parts.get(SEARCH):
         found[SEARCH] = search
     return found
 
 
-def describe_signature(learned: Learned, data: Prepared, like: Batches) -> dict[str, Any]:
+def _of_problem(round: Round, oracle: Oracle) -> dict[str, int]:
+    """How many of the bought labels are wrong, and how many are none; where they can be."""
+    found, problem = {}, oracle.posed.problem
+    if problem.noise:
+        found[MISLABELED] = int((oracle.true(round.labeled) != round.labels).sum())
+    if problem.open_set:
+        found[REFUSED] = len(round.refused)
+    return found
+
+
+def describe_signature(learned: Learned, data: Posed, like: Batches) -> dict[str, Any]:
     """What the learner says of its own training, by name; nothing if it says nothing.
 
     ``Learned.parts["signature"]`` maps names to numbers, or to functions of the test images

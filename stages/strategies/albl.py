@@ -85,7 +85,7 @@ def advice(
     """
     if delta > 1:
         raise UserError(f"albl: delta is {delta}; allowed: above 0, 1 at most")
-    queries = horizon * pool.query_size
+    queries = pool.round.queries(horizon)
     bandit = Bandit.fresh(len(over), len(pool.candidates))
     state = pool.carry.get("selector", {})
     if "rows" in state:
@@ -141,9 +141,12 @@ def learn(pool: Pool, bandit: Bandit, queries: int, delta: float) -> Bandit:
     from stages.models.batches import classify
 
     order = np.argsort(pool.labeled)
-    at = order[np.searchsorted(pool.labeled, bandit.rows, sorter=order)]
+    # A query whose image is of no class that is asked for earns nothing.
+    answered = np.isin(bandit.rows, pool.labeled)
+    at = order[np.searchsorted(pool.labeled, bandit.rows[answered], sorter=order)]
     logits = classify(pool.network, pool.labeled_embeddings[at], pool.batches.compute)
-    right = logits.argmax(1) == pool.labels[at]
+    right = np.zeros(len(answered), bool)
+    right[answered] = logits.argmax(1) == pool.labels[at]
     gained = reward(bandit, right, queries)
     return dataclasses.replace(bandit, log_weights=updated(bandit, gained, queries, delta))
 

@@ -65,10 +65,12 @@ def best_batch(
     for _ in progress(range(batches), "try", "batch"):
         positions = rng.choice(count, b, replace=False)
         rows = pool.candidates[positions]
+        labels = revealed.labels(rows)
+        asked = labels >= 0  # others cost their label and are not learned from
         bought = dataclasses.replace(
             round,
-            labeled=np.concatenate([round.labeled, rows]),
-            labels=np.concatenate([round.labels, revealed.labels(rows)]),
+            labeled=np.concatenate([round.labeled, rows[asked]]),
+            labels=np.concatenate([round.labels, labels[asked]]),
             unlabeled=np.setdiff1d(round.unlabeled, rows),
             n=round.n + 1,
         )

@@ -35,6 +35,7 @@ def check(settings: Settings, faults: Faults) -> None:
         )
     for name in tasks:
         _task(name, settings.task[name], settings, faults)
+        _measured(name, settings.task[name], settings, faults)
     _strategies(strategies, tasks, settings, faults)
     _tuned(strategies, tasks, settings, faults)
 
@@ -181,6 +182,27 @@ def _task(name: str, task: Task, settings: Settings, faults: Faults) -> None:
         add(line, *keys)
 
 
+def _measured(name: str, task: Task, settings: Settings, faults: Faults) -> None:
+    """What the report is about must be in the records; and each seed needs its start."""
+    metric = settings.report.metric
+    if metric in ("macro_f1", "auroc") and metric not in task.metrics:
+        faults.add(
+            f"report.metric is {metric!r}, but task.{name}.metrics does not name it; add it there",
+            ("report", "metric"),
+            ("task", name, "metrics"),
+        )
+    start = task.split.start
+    digests = start.get("sha256") if isinstance(start, dict) else None
+    if isinstance(digests, list) and len(digests) != len(settings.seeds):
+        faults.add(
+            f"task.{name}.split.start.sha256 has {len(digests)} digests, but there are "
+            f"{len(settings.seeds)} seeds; allowed: one for each, in their order",
+            ("task", name, "split"),
+            ("seeds",),
+            wrong=False,
+        )
+
+
 def _weights(model: Model) -> str | None:
     """What is wrong with the pre-trained weights that a model names; None if nothing is."""
     if model.weights is None:
@@ -255,7 +277,7 @@ def _drawn(
     """Numbers of candidates must have room for a query of every task."""
     for key, drawn in dict.fromkeys(pair for one in involved for pair in one.drawn()):
         for name in tasks:
-            wanted = settings.task[name].query_size
+            wanted = settings.task[name].largest_query
             if 0 < drawn < wanted:
                 faults.add(
                     f"strategy.{label}.{key} is {drawn}, but task.{name}.query_size is "
@@ -301,10 +323,10 @@ def _linear_kernel(
     for name in tasks:
         task = settings.task[name]
         width = data.width(task)
-        if width is not None and task.query_size > width:
+        if width is not None and task.largest_query > width:
             faults.add(
                 f"strategy.{label}.{key} is 'linear', but task.{name}.query_size is "
-                f"{task.query_size} and embeddings of {task.model.name} have {width} numbers; "
+                f"{task.largest_query} and embeddings of {task.model.name} have {width} numbers; "
                 f"allowed: rbf, or a query_size up to {width}",
                 ("task", name, "query_size"),
                 ("task", name, "model"),

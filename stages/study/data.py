@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stages.catalogue import Facts, augmentation
+from stages.machine.errors import UserError
+from stages.study import problem
 from stages.study.schema import Dataset, Task
 
 
@@ -36,6 +38,15 @@ def faults(name: str, task: Task, selections: int, facts: Facts) -> Iterator[tup
         )
     if facts.shape is not None:
         yield from _of_shape(name, task, facts.shape[1:])
+    if isinstance(task.query_size, tuple) and len(task.query_size) != selections:
+        yield (
+            f"task.{name}.query_size has {len(task.query_size)} sizes, but there are {selections} "
+            f"selections; allowed: a size for each of them, or one for all",
+            ["query_size"],
+        )
+        return
+    if facts.classes is not None:
+        yield from _of_classes(name, task, facts.classes)
     if facts.rows is not None:
         yield from _of_rows(name, task, selections, facts.rows)
 
@@ -52,10 +63,36 @@ def _of_shape(name: str, task: Task, sides: tuple[int, int]) -> Iterator[tuple[s
             )
 
 
+def _of_classes(name: str, task: Task, classes: int) -> Iterator[tuple[str, list[str]]]:
+    """Whether the pool and the start know the classes that there are."""
+    others = task.problem.open_set
+    if others and (others[-1] >= classes or classes - len(others) < 2):
+        yield (
+            f"task.{name}.pool.open_set.classes is {list(others)}, but there are {classes} "
+            f"classes; allowed: numbers up to {classes - 1}, so that two or more are asked for",
+            ["pool", "dataset"],
+        )
+        return
+    asked = classes - len(others)
+    for key, value, count in (
+        ("pool.imbalance", task.pool.imbalance, classes),
+        ("split.start", task.split.start, asked),
+    ):
+        if value is None or isinstance(value, str) or not problem.is_imbalance(value):
+            continue
+        try:
+            problem.weights(value, count)
+        except UserError as error:
+            yield f"task.{name}.{key}: {error}", [key.partition(".")[0], "dataset"]
+
+
 def _of_rows(name: str, task: Task, selections: int, rows: int) -> Iterator[tuple[str, list[str]]]:
     """Room for validation, initial set and every selection."""
-    validation, initial, wanted = task.split.validation, task.split.initial, task.query_size
-    pool, budget = rows - validation - initial, selections * task.query_size
+    validation, initial, wanted = task.split.validation, task.split.initial, task.largest_query
+    copies, size = task.pool.copies, task.pool.size
+    pool, budget = (rows - validation) * copies - initial, task.budget(selections)
+    if size and pool >= size:
+        pool = size
     if pool < 0:
         yield (
             f"task.{name}.split: initial {initial} + validation {validation} is larger "
@@ -69,7 +106,12 @@ def _of_rows(name: str, task: Task, selections: int, rows: int) -> Iterator[tupl
         )
     elif budget > pool:
         yield (
-            f"task.{name}: {selections} selections of {wanted} "
+            f"task.{name}: {selections} selections of {_said(task)} "
             f"are {budget}, larger than the pool; allowed: up to {pool} in all",
             ["split", "query_size", "dataset"],
         )
+
+
+def _said(task: Task) -> str:
+    sizes = task.query_size
+    return str(sizes) if isinstance(sizes, int) else f"{min(sizes)} to {max(sizes)}"

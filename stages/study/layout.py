@@ -32,7 +32,7 @@ class Layout:
         return self.data(task) / "protocol.json"
 
     def shared_split(self, task: str, seed: int) -> Path:
-        """validation.txt and initial.txt, which all strategies of (task, seed) share."""
+        """validation.txt, initial.txt and pool.txt, which all strategies of (task, seed) share."""
         return self.root / "splits" / task / f"seed-{seed}"
 
     def chain(self, task: str, strategy: str, seed: int) -> Path:

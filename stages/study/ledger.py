@@ -2,10 +2,11 @@
 
 A file is a few ``# key: value`` lines, then one integer a line: rows of the prepared training
 array, in order of selection. ``numpy.loadtxt`` reads it. ``validation.txt`` and ``initial.txt`` are
-shared by all strategies of a (task, seed); ``round-<n>.txt`` holds what round n-1 selected
-(round 0: nothing); ``round-end.txt`` is the seal: no indices, only the total and the SHA-256 of the
-result file of each round. The SHA-256 of the seal's bytes is the fingerprint of the run: of its
-index sets and results together. Needs numpy alone.
+shared by all strategies of a (task, seed), and so is ``pool.txt``, the rows that the pool leaves
+out, where a task has a pool or an oracle of its own; ``round-<n>.txt`` holds what round n-1
+selected (round 0: nothing); ``round-end.txt`` is the seal: no indices, only the total and the
+SHA-256 of the result file of each round. The SHA-256 of the seal's bytes is the fingerprint of the
+run: of its index sets and results together. Needs numpy alone.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ import numpy as np
 from stages.machine.errors import UserError
 from stages.machine.files import write_text
 from stages.machine.reading import MissingFile, open_regular, read_regular, shown
+from stages.study.problem import PLAIN, Problem, as_line, of_line
 
 FORMAT = "aledger 1"
 KEYS = ("format", "data", "rows", "task", "strategy", "seed", "round", "parent", "count", "total")
 TUNED = "tuned"
 RESULTS = "results"
+PROBLEM = "problem"
+POOL = "pool"
 SHARED = "shared"
 NUMBER = r"(?:0|[1-9]\d{0,17})"
 MOST_HEADER = 1 << 16  # bytes
@@ -60,16 +64,31 @@ class Link:
 
 @dataclass
 class Chain:
-    """A run's links from the initial set on, checked."""
+    """A run's links from the initial set on, checked; the pool's is None where it is all rows."""
 
     validation: Link
     initial: Link
     links: list[Link] = field(default_factory=list)
+    pool: Link | None = None
 
     @property
     def labeled(self) -> np.ndarray:
         """All labeled rows in order of selection, int64, shape (total,)."""
         return np.concatenate([self.initial.indices, *(link.indices for link in self.links)])
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """Rows that can neither be bought nor seen, int64."""
+        return np.empty(0, np.int64) if self.pool is None else self.pool.indices
+
+    @property
+    def problem(self) -> Problem:
+        """What the pool and the oracle are.
+
+        Raises:
+            UserError: the pool's file does not say it as :func:`write` does.
+        """
+        return problem_of(self.pool)
 
     @property
     def sealed(self) -> bool:
@@ -96,6 +115,7 @@ def write(
     total: int,
     tuned: dict[str, Any] | None = None,
     results: Sequence[str] = (),
+    problem: Problem | None = None,
 ) -> Link:
     """Write one link atomically and return it as read back.
 
@@ -107,6 +127,7 @@ def write(
         total: labeled rows up to and including this link.
         tuned: settings that were chosen on the validation set, for :func:`tuned_settings`.
         results: of a seal: SHA-256 of the result file of each round, from round 0 on.
+        problem: of the pool's file: what pool and oracle are.
 
     Raises:
         UserError: a duplicate or an index out of range; nothing is written.
@@ -118,6 +139,8 @@ def write(
         lines.append(f"# {TUNED}: {json.dumps(tuned)}")
     if results:
         lines.append(f"# {RESULTS}: {' '.join(results)}")
+    if problem:
+        lines.append(f"# {PROBLEM}: {as_line(problem)}")
     lines += [str(int(index)) for index in indices]
     content = "\n".join(lines) + "\n"
     parse(path, content.encode("ascii"))  # a bad link is never written
@@ -139,6 +162,20 @@ def tuned_settings(link: Link) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{link.path}: tuned: {shown(repr(said))} is not a set of settings")
     return values
+
+
+def problem_of(pool: Link | None) -> Problem:
+    """What the file of a pool says of pool and oracle; without one, all rows and the truth.
+
+    Raises:
+        UserError: it is not what :func:`write` writes.
+    """
+    if pool is None:
+        return PLAIN
+    try:
+        return of_line(pool.header[PROBLEM])
+    except UserError as error:
+        raise UserError(f"{pool.path}: {PROBLEM}: {error}") from None
 
 
 def pinned_results(seal: Link) -> list[str]:
@@ -240,25 +277,48 @@ def walk(last: Path) -> Chain:
             raise UserError(f"{last}: the chain has no beginning")
         links.append(parent)
     links.reverse()
+    pool = links.pop(0) if links[0].header["round"] == POOL else None
     names = [link.header["round"] for link in links[:2]]
     if names != ["validation", "initial"]:
+        first = links[0] if links else pool
         raise UserError(
-            f"{links[0].path}: the chain of {last} does not begin with a validation "
-            f"and an initial set"
+            f"{first.path}: the chain of {last} does not begin with a validation and an initial set"
         )
+    if pool:
+        _check_successor(pool, links[0])
     for before, after in zip(links, links[1:], strict=False):
         _check_successor(before, after)
-    _check_rows(links[1:], links[0].indices, str(links[0].path))
+    _check_taken(links, pool)
     rounds, pinned = len(links) - 3, len(pinned_results(links[-1]))
     if pinned not in (0, rounds):
         raise UserError(f"{last}: pins results of {pinned} rounds, the chain has {rounds}")
-    return Chain(links[0], links[1], links[2:])
+    return Chain(links[0], links[1], links[2:], pool)
 
 
-def check_shared(validation: Link, initial: Link) -> None:
-    """Check the two files that all strategies of a (task, seed) share, as :func:`walk` does."""
+def read_shared(folder: Path) -> Chain:
+    """What all strategies of a (task, seed) share, checked as :func:`walk` does; no links yet.
+
+    Raises:
+        UserError: as :func:`walk`.
+    """
+    initial, validation = (read(folder / f"{name}.txt") for name in ("initial", "validation"))
+    path = folder / f"{POOL}.txt"
+    pool = read(path) if validation.header["parent"] != "none" else None
+    if pool:
+        _check_digest(validation, pool)
+        _check_successor(pool, validation)
+    _check_digest(initial, validation)
     _check_successor(validation, initial)
-    _check_rows([initial], validation.indices, str(validation.path))
+    _check_taken([validation, initial], pool)
+    return Chain(validation, initial, [], pool)
+
+
+def _check_taken(links: list[Link], pool: Link | None) -> None:
+    """No row twice, none of the validation set, which comes first, and none that is left out."""
+    if pool is not None:
+        _check_rows(links, pool.indices, f"left out of the pool by {pool.path}")
+    validation = links[0]
+    _check_rows(links[1:], validation.indices, f"in the validation set {validation.path}")
 
 
 def _relative(target: Path, origin: Path) -> str:
@@ -276,18 +336,25 @@ def _parent(link: Link) -> Link | None:
         return None
     # The only names that the stages write, so a header leads nowhere else on the machine.
     names = (
-        rf"validation\.txt|(?:\.\./\.\./seed-{NUMBER}/)?initial\.txt|round-(?:{NUMBER}|end)\.txt"
+        rf"pool\.txt|validation\.txt|(?:\.\./\.\./seed-{NUMBER}/)?initial\.txt|"
+        rf"round-(?:{NUMBER}|end)\.txt"
     )
     match = re.fullmatch(rf"({names}) sha256:([0-9a-f]{{64}})", named)
     if not match:
         raise UserError(f"{link.path}: parent {shown(repr(named))} is not '<file> sha256:<digest>'")
     parent = read(link.path.parent / match[1])
-    if parent.digest != match[2]:
+    _check_digest(link, parent)
+    return parent
+
+
+def _check_digest(link: Link, parent: Link) -> None:
+    """The bytes of ``parent`` are those that ``link`` was written after."""
+    due = link.header["parent"].rpartition(":")[2]
+    if parent.digest != due:
         raise UserError(
             f"{parent.path}: changed after {link.path.name} was written (SHA-256 is "
-            f"{parent.digest[:12]}, {link.path} expects {match[2][:12]})"
+            f"{parent.digest[:12]}, {link.path} expects {shown(due[:12])})"
         )
-    return parent
 
 
 def _check_header(path: Path, header: dict[str, str]) -> None:
@@ -296,16 +363,18 @@ def _check_header(path: Path, header: dict[str, str]) -> None:
     missing = [key for key in KEYS if key not in header]
     if missing:
         raise UserError(f"{path}: header lacks {', '.join(missing)} (half-written?)")
-    if list(header) not in ([*KEYS], [*KEYS, TUNED], [*KEYS, RESULTS]):
+    if list(header) not in ([*KEYS], *([*KEYS, own] for own in (TUNED, RESULTS, PROBLEM))):
         known = f"{', '.join(KEYS)}, in this order"
         raise UserError(f"{path}: header has {shown(', '.join(header))}; allowed: {known}")
     for key in ("rows", "seed", "count", "total"):
         if not re.fullmatch(NUMBER, header[key]):
             raise UserError(f"{path}: header {key}: {shown(repr(header[key]))} is not a number")
-    if not re.fullmatch(f"validation|initial|end|{NUMBER}", header["round"]):
+    if not re.fullmatch(f"{POOL}|validation|initial|end|{NUMBER}", header["round"]):
         raise UserError(f"{path}: header round: {shown(repr(header['round']))} is no round")
     if TUNED in header and header["round"] != "0":
         raise UserError(f"{path}: header {TUNED}: allowed: in the first link of a run")
+    if (PROBLEM in header) != (header["round"] == POOL):
+        raise UserError(f"{path}: header {PROBLEM}: allowed: in {POOL}.txt, and only there")
     if RESULTS in header and header["round"] != "end":
         raise UserError(f"{path}: header {RESULTS}: allowed: in the seal of a run")
     if not re.fullmatch(r"[0-9a-f]{64}( [0-9a-f]{64})*", header.get(RESULTS, "0" * 64)):
@@ -334,22 +403,23 @@ def _check_successor(before: Link, after: Link) -> None:
                 f"{before.path} says {shown(repr(before.header[key]))}"
             )
     order, name = before.header["round"], after.header["round"]
-    following = {"validation": ["initial"], "initial": ["0"]}.get(order)
+    following = {POOL: ["validation"], "validation": ["initial"], "initial": ["0"]}.get(order)
     if following is None:
         following = [str(int(order) + 1), "end"] if order.isdigit() else []
     if name not in following:
         raise UserError(f"{after.path}: round {name} cannot follow round {order}")
-    expected = (0 if order == "validation" else before.total) + len(after.indices)
+    # Rows are labeled from the initial set on.
+    expected = 0 if order == POOL else before.total + len(after.indices)
     if after.total != expected:
         raise UserError(f"{after.path}: total is {after.total}, the chain holds {expected}")
     if name == "end" and len(after.indices):
         raise UserError(f"{after.path}: a seal holds no indices")
 
 
-def _check_rows(links: list[Link], validation: np.ndarray, where: str) -> None:
-    """No index may stand twice in ``links``, nor in ``validation`` (the file ``where``)."""
+def _check_rows(links: list[Link], taken: np.ndarray, where: str) -> None:
+    """No index may stand twice in ``links``, nor in ``taken``; ``where`` says what those are."""
     rows = np.concatenate([link.indices for link in links])
-    overlap = np.isin(rows, validation)
+    overlap = np.isin(rows, taken)
     repeated = np.ones(len(rows), bool)
     repeated[np.unique(rows, return_index=True)[1]] = False
     wrong = np.flatnonzero(overlap | repeated)
@@ -360,7 +430,7 @@ def _check_rows(links: list[Link], validation: np.ndarray, where: str) -> None:
     number = int(np.searchsorted(starts, at, side="right")) - 1
     place = at - int(starts[number])
     if overlap[at]:
-        what = f"is in the validation set {where}"
+        what = f"is {where}"
     elif rows[at] in links[number].indices[:place]:
         what = "was already taken in an earlier line"
     else:

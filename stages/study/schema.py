@@ -10,12 +10,14 @@ import itertools
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
 from stages import catalogue
 from stages.catalogue.kinds import STEEP, Amount, LearningRate, Pixels, Rate
 from stages.catalogue.kinds import Steps as Step
 from stages.machine.errors import UserError, nearest, shown
+from stages.study.posed import METRICS, Metrics, Oracle, Pool, Sizes, Start, said_if_given
+from stages.study.problem import Problem, of_settings
 from stages.study.sections import Augmentation, Dataset, Model, Section
 
 ROWS = 10**9  # as many of the smallest images, 28x28, are 800 GB in one array
@@ -37,6 +39,9 @@ class Split(Section):
     initial: Number
     validation: Annotated[int, Field(ge=0, le=ROWS)] = 0
     balanced: bool = False
+    start: Start = None  # whose classes the initial set has; None: as balanced says
+
+    said_if_given = model_serializer(mode="wrap")(said_if_given("start"))
 
 
 class Task(Section):
@@ -44,7 +49,7 @@ class Task(Section):
 
     dataset: Dataset
     split: Split
-    query_size: Number
+    query_size: Sizes  # of every round, or a list with one for each
     model: Model
     epochs: Epoch
     batch_size: Number
@@ -73,6 +78,31 @@ class Task(Section):
     amp: bool = False  # bfloat16 autocast; only with reproducible: off
     channels_last: bool = False  # only with reproducible: off
     compile: bool = False  # torch.compile; only with reproducible: off
+    oracle: Oracle = Oracle()
+    pool: Pool = Pool()
+    metrics: Metrics = ()  # of the test set, beside what every record has
+
+    said_if_given = model_serializer(mode="wrap")(said_if_given("oracle", "pool", "metrics"))
+
+    @property
+    def problem(self) -> Problem:
+        """What pool and oracle are."""
+        return of_settings({"oracle": self.oracle.given, "pool": self.pool.given})
+
+    def selects(self, n: int) -> int:
+        """How many rows round ``n`` selects."""
+        sizes = self.query_size
+        return sizes if isinstance(sizes, int) else sizes[min(n, len(sizes) - 1)]
+
+    def budget(self, selections: int) -> int:
+        """How many rows that many rounds select together."""
+        return sum(map(self.selects, range(selections)))
+
+    @property
+    def largest_query(self) -> int:
+        """The most rows that a round selects."""
+        sizes = self.query_size
+        return sizes if isinstance(sizes, int) else max(sizes)
 
 
 class Round(Section):
@@ -89,6 +119,7 @@ class Report(Section):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     baseline: str = "random"
     primary: Literal["auto", "paired", "blocked", "flips"] = "auto"  # the test that decides
+    metric: Literal[METRICS] = "accuracy"  # what curves, AUBC and verdicts are about
 
 
 class Settings(Section):

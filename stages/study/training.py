@@ -20,6 +20,7 @@ def faults(name: str, task: Task) -> Iterator[tuple[str, list[str]]]:
         )
     if task.averaging == "swa":
         yield from _of_swa(name, task)
+    yield from _of_problem(name, task)
 
 
 def _of_schedule(name: str, task: Task) -> Iterator[tuple[str, list[str]]]:
@@ -53,4 +54,26 @@ def _of_swa(name: str, task: Task) -> Iterator[tuple[str, list[str]]]:
             f"{task.split.initial} rows, fewer than swa_every {task.swa_every}; allowed: up to "
             f"{steps}, or more swa_epochs",
             ["averaging", "swa_every", "swa_epochs", "batch_size", "split"],
+        )
+
+
+def _of_problem(name: str, task: Task) -> Iterator[tuple[str, list[str]]]:
+    """Noise that cannot be, and a start that is given twice."""
+    if task.oracle.noise_as == "munjal" and task.oracle.validation == "noisy":
+        yield (
+            f"task.{name}.oracle.validation is 'noisy', but noise_as: munjal is noise of the "
+            f"newest batch alone; allowed with it: clean",
+            ["oracle"],
+        )
+    if task.oracle.validation == "noisy" and task.split.validation == 0:
+        yield (
+            f"task.{name}.oracle.validation is 'noisy', but task.{name}.split.validation is 0; "
+            f"allowed: 1 or more, or validation: clean",
+            ["oracle", "split"],
+        )
+    if task.split.balanced and task.split.start is not None:
+        yield (
+            f"task.{name}.split.balanced and start both say how the initial set is drawn; "
+            f"allowed: one of them",
+            ["split"],
         )

@@ -73,6 +73,9 @@ ELSEWHERE = {
     "choose_epoch",
     "initialise",
     "compile",
+    "oracle",
+    "pool",
+    "metrics",
     *(f"split.{name}" for name in Split.model_fields),
 }
 OF_MODEL = {"name", *(key for name in ARCHITECTURES for key in Model(name=name).settings)}

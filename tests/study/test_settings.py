@@ -24,6 +24,7 @@ from stages.models import build
 from stages.models.compute import configure
 from stages.protocol import protocol
 from stages.study import settings
+from stages.study.posed import Oracle, Pool
 
 EXAMPLES = [REPO / "params.yaml", *sorted((REPO / "studies").glob("*.yaml"))]
 
@@ -576,7 +577,7 @@ def test_defaults_by_value(tmp_path):
         "initialise": "fresh", "choose_epoch": "last", "averaging": "none", "ema_decay": 0.999,
         "swa_epochs": 50, "swa_learning_rate": 5e-4, "swa_every": 50,
         "augmentation": "none", "padding": 4, "amp": False, "channels_last": False,
-        "compile": False,
+        "compile": False, "oracle": Oracle(), "pool": Pool(), "metrics": (),
     }  # fmt: skip
     assert task.model.model_dump() == {
         "name": "small_cnn", "dropout": 0
@@ -873,7 +874,9 @@ def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study,
     written = json.loads((root / "data/digits/protocol.json").read_text())
     manifest = json.loads((root / "data/digits/manifest.json").read_text())
     assert written["data"] == f"digits sha256:{manifest['digest']}"
-    assert set(settings.Task.model_fields) - {"dataset"} < set(written)
+    only_if_given = {"oracle", "pool", "metrics"}  # protocols of before keep their bytes
+    assert set(settings.Task.model_fields) - {"dataset"} - only_if_given < set(written)
+    assert not only_if_given & set(written)
     assert {"reproducible", "device"} < set(written) and "threads" not in written
     protocol(study.model_copy(update={"reproducible": "machine"}), root, "digits")
     written = json.loads((root / "data/digits/protocol.json").read_text())

@@ -120,6 +120,8 @@ def read_overlap(settings, root: Path) -> dict[str, pd.DataFrame]:
                 continue
             initial = len(read_indices(start / "initial.txt")[1])
             unused = len(read_indices(start / "validation.txt")[1]) + initial
+            if (start / "pool.txt").is_file():
+                unused += len(read_indices(start / "pool.txt")[1])
             runs = {name: chosen_when(layout, task, name, seed, nexts) for name in names}
             runs = {name: run for name, run in runs.items() if run is not None and run[2][-1] > 0}
             for first, second in combinations(runs, 2):

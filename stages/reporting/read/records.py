@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from stages.checking import records as checks
-from stages.checking.data import read_manifest
+from stages.checking.data import posed, read_manifest
 from stages.checking.records import FULL, Data, Place
 from stages.machine.errors import UserError
 from stages.machine.reading import read_json
+from stages.reporting.read import metric
 from stages.statistics.measures import class_balance, group_accuracies
 from stages.study import ledger
 from stages.study.layout import END, Layout
@@ -77,22 +78,23 @@ def _data(root: Path, task: str) -> Data | None:
     return read_manifest(path) if path.exists() else None
 
 
-def _links(root: Path, task: str, strategy: str, seed: int) -> list[ledger.Link]:
-    """The links of a sealed chain, checked; [] where there is no seal."""
+def _chain(root: Path, task: str, strategy: str, seed: int) -> ledger.Chain | None:
+    """A sealed chain, checked; None where there is no seal."""
     seal = Layout(root).link(task, strategy, seed, END)
-    return ledger.walk(seal).links if seal.exists() else []
+    return ledger.walk(seal) if seal.exists() else None
 
 
 def read_rounds(settings, root: Path) -> pd.DataFrame:
     """All rounds named by the settings.
 
     Args:
-        settings: with `tasks`, `strategies`, `seeds` and `rounds` (items with `n`).
+        settings: with `tasks`, `strategies`, `seeds` and `rounds` (items with `n`), and `report`.
         root: folder that holds `reports/`.
 
     Returns:
         DataFrame, one row a round, in the order of the settings, with COLUMNS: task, strategy
-        (str), seed, round, labeled, test, correct (int), accuracy (float, a fraction); CALIBRATION,
+        (str), seed, round, labeled, test, correct (int), accuracy (float, a fraction; the measure
+        that `report.metric` names); CALIBRATION,
         CLASSES (worst class accuracy; entropy and largest-to-smallest ratio of the labeled
         classes), GROUPS and SELECTION: floats, NaN where the file has none; and, for the last
         round of each chain, per_class (list of accuracies) and groups (name -> accuracy), else
@@ -120,16 +122,22 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
             f"({len(missing)} of {len(wanted)} result files are): run the rounds first"
         )
     rows: list[dict] = []
+    about = metric.chosen(settings)
     data = {task: _data(root, task) for task in settings.tasks}
     links: list[ledger.Link] = []
+    own: Data | None = None
     for run, n, path in wanted:
         before = rows[-1] if rows else None
         if before is None or tuple(before[key] for key in COLUMNS[:3]) != run:
-            before, links = None, _links(root, *run)
+            before, chain = None, _chain(root, *run)
+            links = chain.links if chain else []
+            own = data[run[0]]
+            if chain and own:
+                own = posed(own, chain.problem)
         known = len(links) > n + 1
         labeled = links[n].total if known else None
         selected = len(links[n + 1].indices) if known else None
-        row, record = parse_result(path, root, Place(*run, n, data[run[0]], labeled, selected))
+        row, record = parse_result(path, root, Place(*run, n, own, labeled, selected))
         if links:
             ledger.check_result(links[-1], n, path)
         if before:
@@ -138,7 +146,9 @@ def read_rounds(settings, root: Path) -> pd.DataFrame:
                 raise UserError(f"{name}: {row['labeled']} labeled, fewer than the round before")
             # Kept for the last round only: a hundred classes a row would fill the memory.
             before["per_class"] = before["groups"] = None
-        rows.append(row | _more(record))
+        more = _more(record)
+        row["accuracy"] = metric.value_of(about, record, more, path.relative_to(root).as_posix())
+        rows.append(row | more)
     columns = [*COLUMNS, *CALIBRATION, *CLASSES, *GROUPS, *SELECTION, *LAST, TRAINING]
     return pd.DataFrame(
         {key: pd.Series([row[key] for row in rows], dtype=_kind(key)) for key in columns}
@@ -169,17 +179,27 @@ def read_full(settings, root: Path) -> pd.DataFrame:
         for seed in getattr(settings, "full_seeds", settings.seeds):
             path = Layout(root).full_result(task, seed)
             if path.is_file():
-                place = Place(task, FULL, seed, None, data, _all_rows(root, task, seed, data))
-                rows.append(parse_result(path, root, place)[0])
+                own, labeled = _whole_pool(root, task, seed, data)
+                place = Place(task, FULL, seed, None, own, labeled)
+                row, record = parse_result(path, root, place)
+                name = path.relative_to(root).as_posix()
+                row["accuracy"] = metric.value_of(
+                    metric.chosen(settings), record, _more(record), name
+                )
+                rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)[["task", "seed", "labeled", "accuracy"]]
 
 
-def _all_rows(root: Path, task: str, seed: int, data: Data | None) -> int | None:
-    """Training rows without the validation set, None where it is not known."""
-    validation = Layout(root).shared_split(task, seed) / "validation.txt"
-    if data is None or not validation.exists():
-        return None
-    return data.train - len(ledger.read(validation).indices)
+def _whole_pool(
+    root: Path, task: str, seed: int, data: Data | None
+) -> tuple[Data | None, int | None]:
+    """The data as posed, and the rows of the pool; None where they are not known."""
+    folder = Layout(root).shared_split(task, seed)
+    if data is None or not (folder / "validation.txt").exists():
+        return data, None
+    shared = ledger.read_shared(folder)
+    own = posed(data, shared.problem)
+    return own, own.train - len(shared.validation.indices) - len(shared.left_out)
 
 
 def read_fingerprints(settings, root: Path) -> pd.DataFrame:

@@ -1,0 +1,45 @@
+"""What a number of a report does not show by itself, a sentence each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from stages.reporting.read import metric
+
+MOST = 8  # strategies in one sentence
+
+
+def of(rounds: pd.DataFrame, settings: Any) -> list[str]:
+    """The sentences about what is measured.
+
+    Args:
+        rounds: as of `records.read_rounds`.
+        settings: with `report`.
+    """
+    return [*metric.said(settings), *_unrecognised(rounds)]
+
+
+def _unrecognised(rounds: pd.DataFrame) -> list[str]:
+    """Where the last model of a run recognises no test image of a class."""
+    last = rounds[rounds["per_class"].notna()]
+    sentences = []
+    for task, own in last.groupby("task", sort=False):
+        missed = own[[any(share == 0 for share in shares) for shares in own["per_class"]]]
+        if missed.empty:
+            continue
+        classes = sorted(
+            {at for shares in missed["per_class"] for at, x in enumerate(shares) if x == 0}
+        )
+        counts = missed["strategy"].value_counts(sort=False)
+        by_strategy = [f"`{name}` {count}" for name, count in list(counts.items())[:MOST]]
+        more = f" and {len(counts) - MOST} more strategies" if len(counts) > MOST else ""
+        named = ", ".join(map(str, classes[:MOST])) + (", ..." if len(classes) > MOST else "")
+        sentences.append(
+            f"**A class that is never recognised.** On `{task}` the last model of {len(missed)} of "
+            f"{len(own)} runs is right about no test image of a class "
+            f"(number {named}; {', '.join(by_strategy)}{more}): accuracy, and what is computed of "
+            f"it, says little of such a class; `report.metric: balanced_accuracy` does."
+        )
+    return sentences
