@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from stages.datasets.prepared import Prepared
-from stages.machine.errors import command_line
+from stages.machine.errors import UserError, command_line
 from stages.machine.randomness import Purpose, generator
 from stages.protocol import check_data
-from stages.study import ledger, settings
+from stages.study import imported, ledger, settings
 from stages.study.layout import Layout
+
+SETS = ("validation", "initial")
 
 
 def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
-    """Draw and write validation.txt and initial.txt.
+    """Draw validation.txt and initial.txt, or take those of an import, and write them.
 
     Raises:
         UserError: the data are not what the task needs.
@@ -24,19 +26,7 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     study.check_names(task, seed=seed)
     protocol, data = study.task[task], Prepared(Layout(root).data(task))
     check_data(study, task, data)
-    labels = np.asarray(data.array("train_labels"))
-    rest = np.arange(data.rows)
-    chosen = {}
-    for name, size, purpose in (
-        ("validation", protocol.split.validation, Purpose.VALIDATION),
-        ("initial", protocol.split.initial, Purpose.INITIAL_SET),
-    ):
-        rng = generator(seed, purpose)
-        if protocol.split.balanced:
-            chosen[name] = draw_balanced(rest, labels, size, rng)
-        else:
-            chosen[name] = draw_uniform(rest, size, rng)
-        rest = np.setdiff1d(rest, chosen[name])
+    chosen = _taken(protocol, root, task, seed, data) or _drawn(protocol, seed, data)
     parent, total = None, 0
     for name, indices in chosen.items():
         total = 0 if name == "validation" else len(indices)
@@ -52,6 +42,40 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
             parent=parent,
             total=total,
         )
+
+
+def _taken(
+    protocol: settings.Task, root: Path, task: str, seed: int, data: Prepared
+) -> dict[str, np.ndarray] | None:
+    """The sets of the import that a task begins with; None where it names none."""
+    if protocol.split.imported is None:
+        return None
+    found = dict(zip(SETS, imported.read(root, protocol.split.imported).shared(seed), strict=True))
+    for name, link in found.items():
+        imported.check_data(link, data.identity, data.rows, data.folder)
+        due = getattr(protocol.split, name)
+        if len(link.indices) != due:
+            raise UserError(
+                f"{link.path}: holds {len(link.indices)} rows, task.{task}.split.{name} is {due}"
+            )
+    return {name: link.indices for name, link in found.items()}
+
+
+def _drawn(protocol: settings.Task, seed: int, data: Prepared) -> dict[str, np.ndarray]:
+    labels = np.asarray(data.array("train_labels"))
+    rest = np.arange(data.rows)
+    chosen = {}
+    for name, size, purpose in (
+        ("validation", protocol.split.validation, Purpose.VALIDATION),
+        ("initial", protocol.split.initial, Purpose.INITIAL_SET),
+    ):
+        rng = generator(seed, purpose)
+        if protocol.split.balanced:
+            chosen[name] = draw_balanced(rest, labels, size, rng)
+        else:
+            chosen[name] = draw_uniform(rest, size, rng)
+        rest = np.setdiff1d(rest, chosen[name])
+    return chosen
 
 
 def draw_uniform(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
 from stages import catalogue
 from stages.catalogue.kinds import STEEP, Amount, LearningRate, Pixels, Rate
@@ -37,6 +38,14 @@ class Split(Section):
     initial: Number
     validation: Annotated[int, Field(ge=0, le=ROWS)] = 0
     balanced: bool = False
+    # The import whose validation and initial sets are taken; None: they are drawn.
+    imported: Annotated[str, Field(pattern=FOLDER, max_length=64)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _said(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Sets that are drawn say nothing of an import."""
+        given = handler(self).items()
+        return {key: value for key, value in given if key != "imported" or value is not None}
 
 
 class Task(Section):
