@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stages.exchanging import imports
+from stages.exchanging import crate, deposit, imports
 from stages.machine.errors import command_line
 
 
@@ -40,6 +40,12 @@ def _import(options: argparse.Namespace) -> None:
     print(f"and under 'task.<name>.split:', to begin with the same sets:  imported: {options.name}")
 
 
+def _export(options: argparse.Namespace) -> None:
+    asked = deposit.Asked(options.profile, options.anonymous, options.data)
+    count = deposit.export(options.root, options.target, asked)
+    print(f"{options.target}: {count} files, {options.target.stat().st_size} bytes")
+
+
 @command_line
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
@@ -60,6 +66,13 @@ def main(arguments: list[str] | None = None) -> None:
     one.add_argument("--replace", action="store_true", help="in place of an import of this name")
     one.add_argument("--root", type=Path, default=Path("."), help="folder of the study")
     one.set_defaults(run=_import)
+    other = commands.add_parser("export", help="a deposit of the study as a zip archive")
+    other.add_argument("target", type=Path, metavar="OUT.zip")
+    other.add_argument("--anonymous", action="store_true", help="for double-blind review")
+    other.add_argument("--data", action="store_true", help="with the prepared arrays")
+    other.add_argument("--profile", default=crate.PROFILE, help="of Workflow Run RO-Crate")
+    other.add_argument("--root", type=Path, default=Path("."), help="folder of the study")
+    other.set_defaults(run=_export)
     options = parser.parse_args(arguments)
     options.run(options)
 
