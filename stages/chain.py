@@ -22,7 +22,8 @@ from stages.machine.reading import MissingFile
 from stages.study import settings
 from stages.study.layout import Layout
 
-LIGHT = ("params.yaml", "data/recipes", "data/code", "reports/tuned")  # beside a run's own inputs
+# Beside a run's own inputs.
+LIGHT = ("params.yaml", "data/recipes", "data/code", "reports/tuned", "imported")
 
 
 def chain(study: settings.Settings, root: Path, run: Run) -> int:

@@ -3,8 +3,8 @@
 A round depends on its recipe instead of on folders of code: an edit makes exactly those rounds
 stale that can run it. ``data/recipes/<strategy>.json`` names learner, scorer and selector, all
 settings with their defaults, and the digest of every module that they reach
-(:mod:`stages.study.footprint`); ``stage-<name>.json`` the code of a stage that no strategy belongs
-to.
+(:mod:`stages.study.footprint`); of a replay, the digest of its index sets too;
+``stage-<name>.json`` the code of a stage that no strategy belongs to.
 
 ``--folder`` (stage code) notes the digest of a folder that params.yaml's ``code`` names, so that
 DVC notices an edit there.
@@ -22,18 +22,22 @@ from stages import catalogue
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import as_json, write_json, write_text
 from stages.machine.reading import read_json
-from stages.study import settings, task_code
+from stages.study import imported, settings, task_code
 from stages.study.footprint import Footprint, digest, loaded
 from stages.study.layout import Layout
 
 FORMAT = 1
 STAGES = ("split", "start", "full")
 PARTS = ("learner", "scorer", "selector")
+IMPORTED = "imported"  # digest of the index sets that a replay selects, or that a task begins with
 AGAIN = "run dvc repro, or python -m stages.recipes"
 
 
-def recipe(study: settings.Settings, label: str) -> dict[str, Any]:
+def recipe(study: settings.Settings, label: str, root: Path = Path(".")) -> dict[str, Any]:
     """What the rounds of a strategy depend on beside their data and their task.
+
+    Args:
+        root: of the study; a replay's index sets lie there.
 
     Raises:
         UserError: bad settings, or code that is not there or is no Python.
@@ -54,12 +58,35 @@ def recipe(study: settings.Settings, label: str) -> dict[str, Any]:
         ],
         "code": Footprint(packages(paths)).reached(starts),
     }
-    return found | ({"grid": study.grid(label)} if label in study.tuned else {})
+    found |= {"grid": study.grid(label)} if label in study.tuned else {}
+    return found | ({IMPORTED: _replayed(study, label, root)} if entry.replays else {})
+
+
+def _replayed(study: settings.Settings, label: str, root: Path) -> str:
+    """The digest of what a replay selects.
+
+    Raises:
+        UserError: there is no such import, or it does not fit a task.
+    """
+    entry, options = study.chosen(label)
+    source = imported.find(root, **catalogue.bind(entry.scorer, options, "scorer").keywords)
+    for name in study.tasks:
+        task = study.task[name]
+        sizes = task.split.initial, task.query_size, study.budget_rounds
+        imported.fits(source, name, sizes, study.seeds)
+    return source.digest
 
 
 def of_stage(name: str) -> dict[str, Any]:
     """The recipe of a stage that no strategy belongs to."""
     return {"format": FORMAT, "stage": name, "code": Footprint().reached([f"stages.{name}"])}
+
+
+def _of_split(study: settings.Settings, root: Path) -> dict[str, Any]:
+    """That of the stage split: with the imports that tasks begin with, if any does."""
+    names = {study.task[task].split.imported for task in study.tasks} - {None}
+    found = {name: imported.read(root, name).digest for name in sorted(names)}
+    return of_stage("split") | ({IMPORTED: found} if found else {})
 
 
 def packages(paths: Iterable[str]) -> set[str]:
@@ -70,9 +97,10 @@ def packages(paths: Iterable[str]) -> set[str]:
 def recipes(study: settings.Settings, root: Path) -> None:
     """Write the recipe of every strategy of the study and of every shared stage."""
     folder = Layout(root).recipes
-    made = {label: recipe(study, label) for label in study.strategies}
+    made = {label: recipe(study, label, root) for label in study.strategies}
     for name in STAGES:
         made[f"stage-{name}"] = of_stage(name)
+    made["stage-split"] = _of_split(study, root)
     for task in study.tasks:
         made |= task_code.recipes(study, task)
         made[f"data-{task}"] |= _images(study.task[task].dataset, root, task)
@@ -108,7 +136,7 @@ def check(study: settings.Settings, layout: Layout, label: str) -> None:
     Raises:
         UserError: there is no recipe, or it is about other settings or other code.
     """
-    _compare(layout.recipe(label), recipe(study, label))
+    _compare(layout.recipe(label), recipe(study, label, layout.root))
 
 
 def check_stage(layout: Layout, name: str) -> None:

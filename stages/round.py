@@ -35,7 +35,7 @@ from stages.rounds.opening import (
 from stages.rounds.oracle import Oracle, reveal
 from stages.rounds.posed import Posed
 from stages.rounds.record import describe, describe_choice, describe_signature, write_artifacts
-from stages.rounds.selection import choose, pool_of, score
+from stages.rounds.selection import choose, pool_of, replayed, score
 from stages.study import carry, ledger, settings, tuning
 from stages.study.layout import END, Layout
 
@@ -82,7 +82,9 @@ def _locked(run: Run, n: int, following: int | str, last_check: Callable[[], Non
     choice = None
     if following != END:
         pool = pool_of(known, learned, options)
-        scored = score(pool, entry, options, reveal(entry, data, known.batches, n))
+        rows = replayed(run.layout.root, chain, entry, options, run.seed)
+        given = reveal(entry, data, known.batches, n) if rows is None else rows
+        scored = score(pool, entry, options, given)
         clock.mark("score")
         choice = choose(run.strategy, scored, pool, entry, options)
         clock.mark("select")

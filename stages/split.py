@@ -17,15 +17,19 @@ from stages.machine.errors import UserError, command_line
 from stages.machine.randomness import Purpose, generator
 from stages.machine.reading import read_regular
 from stages.protocol import check_data
-from stages.study import ledger, problem, settings
+from stages.study import imported, ledger, problem, settings
 from stages.study.layout import Layout
 from stages.study.starts import draw_balanced, draw_uniform, draw_weighted, start_weights
 
 MOST = 1 << 28  # bytes of a file of rows
 
+SETS = ("validation", "initial")
+
 
 def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
-    """Draw and write validation.txt and initial.txt, and pool.txt where there is a problem.
+    """Write validation.txt and initial.txt, and pool.txt where there is a problem.
+
+    They are drawn, or those of an import.
 
     Raises:
         UserError: the data are not what the task needs.
@@ -36,7 +40,7 @@ def split(study: settings.Settings, root: Path, task: str, seed: int) -> None:
     posed = study.task[task].problem
     folder = Layout(root).shared_split(task, seed)
     chosen = sets(study, root, task, seed, data)
-    names = ["validation", "initial"]
+    names = list(SETS)
     if posed.facts:
         names.insert(0, ledger.POOL)
     parent, total = None, 0
@@ -75,19 +79,21 @@ def sets(
     labels = problem.true_labels(posed, images, data.classes)
     gone = np.tile(problem.removed(posed, images, data.classes, seed), posed.copies)
     open_to = np.flatnonzero(~gone & (labels != problem.NONE_OF_THESE))
-    given = _given(study, root, task, seed, open_to, data.rows * posed.copies)
+    taken = _taken(study, root, task, seed, data, open_to)
+    rows = data.rows * posed.copies
+    given = taken[1] if taken else _given(study, root, task, seed, open_to, rows)
     of_images = open_to[open_to < data.rows]
     if given is not None:
         of_images = np.setdiff1d(of_images, given % data.rows)
     size = protocol.split.validation
     rng = generator(seed, Purpose.VALIDATION)
     draw = _uniform if not protocol.split.balanced else draw_balanced
-    validation = draw(of_images, labels, size, rng)
+    validation = taken[0] if taken else draw(of_images, labels, size, rng)
     rest = open_to[~np.isin(open_to % data.rows, validation % data.rows)]
     if given is None:
         given = _initial(protocol, rest, labels, generator(seed, Purpose.INITIAL_SET))
     out = problem.left_out(posed, images, data.classes, seed, validation, given)
-    _check_room(study, task, seed, data.rows * posed.copies, validation, given, out)
+    _check_room(study, task, seed, rows, validation, given, out)
     return {"validation": validation, "initial": given, ledger.POOL: out}
 
 
@@ -117,6 +123,30 @@ def _check_room(
             f"task.{task}: {study.budget_rounds} selections are {budget} rows, larger than the "
             f"pool of seed {seed}; allowed: up to {pool} in all"
         )
+
+
+def _taken(
+    study: settings.Settings, root: Path, task: str, seed: int, data: Prepared, open_to: np.ndarray
+) -> list[np.ndarray] | None:
+    """Validation and initial set of the import that a task begins with; None where it names none.
+
+    Raises:
+        UserError: they are of other data, of other sizes, or not in the pool.
+    """
+    protocol = study.task[task]
+    if protocol.split.imported is None:
+        return None
+    found = imported.read(root, protocol.split.imported).shared(seed)
+    for name, link in zip(SETS, found, strict=True):
+        imported.check_data(link, data.identity, data.rows * protocol.problem.copies, data.folder)
+        due = getattr(protocol.split, name)
+        if len(link.indices) != due:
+            raise UserError(
+                f"{link.path}: holds {len(link.indices)} rows, task.{task}.split.{name} is {due}"
+            )
+        if len(wrong := np.setdiff1d(link.indices, open_to)):
+            raise UserError(f"{link.path}: row {wrong[0]} is left out of the pool of seed {seed}")
+    return [link.indices for link in found]
 
 
 def _initial(

@@ -18,7 +18,14 @@ from stages.catalogue.dataset import DataSet, Facts
 from stages.catalogue.named import find_architecture, find_data_set
 from stages.catalogue.parts import bind, load
 from stages.catalogue.strategy import CANDIDATES, SUPERVISED, TOP, Strategy
-from stages.catalogue.table import ARCHITECTURES, BOUNDS, DATA_SETS, LEARNERS, STRATEGIES
+from stages.catalogue.table import (
+    ARCHITECTURES,
+    BOUNDS,
+    DATA_SETS,
+    LEARNERS,
+    REPLAYS,
+    STRATEGIES,
+)
 
 __all__ = [
     "ARCHITECTURES",
@@ -27,6 +34,7 @@ __all__ = [
     "CLASSES",
     "DATA_SETS",
     "LEARNERS",
+    "REPLAYS",
     "STRATEGIES",
     "SUPERVISED",
     "TOP",

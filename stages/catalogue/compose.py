@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from stages.catalogue import parts
 from stages.catalogue.kinds import Drawn, Names, kind_of
 from stages.catalogue.strategy import CANDIDATES, TOP, Strategy
-from stages.catalogue.table import BOUNDS, LEARNERS, STRATEGIES
+from stages.catalogue.table import BOUNDS, LEARNERS, REPLAYS, STRATEGIES
 from stages.machine.errors import UserError, nearest, shown
 
 USE = "use"
@@ -47,8 +47,9 @@ def find(name: str) -> Strategy:
         if not isinstance(entry, Strategy):
             raise UserError(f"{shown(name)} is a {type(entry).__name__}, not a Strategy")
         return entry
-    if name in BOUNDS:
-        return BOUNDS[name]
+    for table in (BOUNDS, REPLAYS):
+        if name in table:
+            return table[name]
     if name not in STRATEGIES:
         raise UserError(f"unknown strategy {shown(name)}; {nearest(name, STRATEGIES)}")
     return STRATEGIES[name]
@@ -75,7 +76,7 @@ def composed(label: str, given: dict[str, Any] | None) -> tuple[Strategy, dict[s
         raise UserError(
             f"{where}.use is {shown(name)}; allowed: a strategy's name, or 'module:name'"
         )
-    known = label in STRATEGIES or label in BOUNDS
+    known = any(label in table for table in (STRATEGIES, BOUNDS, REPLAYS))
     if name is None and not known and asked.get("scorer"):
         entry = Strategy(family=OWN_FAMILY, source=f"put together in {where}")
     elif name is None and not known and asked:
@@ -219,6 +220,8 @@ def _check_names(where: str, names: list[str], entry: Strategy) -> None:
             raise UserError(f"{where}: {error}") from None
         if other.bound:
             raise UserError(f"{where}: {name!r} is a bound: it sees labels of the test set")
+        if other.replays:
+            raise UserError(f"{where}: {name!r} selects what an import says, and weighs nothing")
         if other.learner != entry.learner:
             raise UserError(f"{where}: {name!r} trains its model in another way ({other.learner})")
         if other.consulted():

@@ -35,6 +35,7 @@ DRAWN = Marker()  # so many are drawn to choose a query from: 0 (all), or the qu
 NAMES = Marker()  # names of other strategies
 DATA_SET = Marker()  # a section like task.<task>.dataset
 MODEL = Marker()  # a section like task.<task>.model
+IMPORT = Marker()  # the name of index sets that were imported
 
 Whole = Annotated[int, Field(ge=0, le=WHOLE)]
 Count = Annotated[int, Field(ge=1, le=WHOLE)]
@@ -91,6 +92,8 @@ class Kind:
             return nearest(value, self.choices)
         if NAMES in self.markers:
             return "allowed: a list of different strategies' names"
+        if IMPORT in self.markers:
+            return "allowed: the name of an import (letters, digits and '_', up to 64)"
         such = "" if default is None else f"such as {default!r}"
         if default is None and self.null:
             such = "or null"

@@ -31,6 +31,7 @@ class Strategy:
         formula: what is selected, in symbols or words.
         bound: whether it sees what no strategy may (:func:`stages.rounds.oracle.reveal`). Its curve
             is drawn; it is in no ranking and no test.
+        replays: whether it selects what imported index sets say; the round looks them up.
     """
 
     learner: str = SUPERVISED
@@ -43,6 +44,7 @@ class Strategy:
     ordered: tuple[tuple[str, str], ...] = ()
     formula: str = ""
     bound: bool = False
+    replays: bool = False
 
     @property
     def parts(self) -> dict[str, str]:

@@ -81,6 +81,7 @@ def modules(room: str) -> Iterator[ModuleType]:
 
 STRATEGIES = Strategies("strategies", "learners")
 BOUNDS: Entries[Strategy] = Entries("strategies", table="BOUNDS")  # they are no strategies
+REPLAYS: Entries[Strategy] = Entries("strategies", table="REPLAYS")  # they need an import
 LEARNERS = Learners()
 ARCHITECTURES: Entries[Architecture] = Entries("models.architectures")
 DATA_SETS: Entries[DataSet] = Entries("datasets")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from stages.machine import yaml_input
-from stages.reporting.read.overlap import jaccards, read_indices
+from stages.reporting.read.overlap import jaccards
 from stages.reporting.read.revisions import resolve
-from stages.reporting.read.study import Run, Study, chosen, fingerprint, initial_set, read_study
+from stages.reporting.read.study import (
+    Run,
+    Study,
+    chosen,
+    fingerprint,
+    identities,
+    initial_set,
+    read_study,
+)
 from stages.reporting.write.grid import grid, plural
 from stages.statistics.comparisons import games_howell
 from stages.statistics.measures import aubc, describe
@@ -36,11 +45,14 @@ def compare(a: Path, b: Path) -> str:
     """
     first, second = read_study(a), read_study(b)
     common = sorted(first.runs & second.runs)
-    data = _different_data(first, second, common)
+    held = identities(first), identities(second)
+    data = {
+        task: (one, held[1][task]) for task, one in held[0].items() if held[1].get(task, one) != one
+    }
     sets = index_sets(first, second, data)
-    results = differences(first, second)
-    parts = ["# A compared with B", _summary(first, second, common, sets, results)]
-    parts.append("## Settings and data\n\n" + _settings(first, second, data))
+    results = differences(first, second, data)
+    parts = ["# A compared with B", _summary(first, second, common, sets, results, data)]
+    parts.append("## Settings and data\n\n" + _settings(first, second, data, held))
     if len(sets):
         note = (
             "Jaccard index of what A and B selected (the shared initial set left out), mean over "
@@ -60,7 +72,7 @@ def compare(a: Path, b: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _summary(first, second, common, sets, results) -> str:
+def _summary(first, second, common, sets, results, data) -> str:
     lines = [f"- {plural(len(common), 'run')} in both."]
     for name, one, other in (("A", first, second), ("B", second, first)):
         only = sorted(one.runs - other.runs)
@@ -70,6 +82,13 @@ def _summary(first, second, common, sets, results) -> str:
             lines.append(f"- {plural(len(only), 'run')} only in {name}: {shown}{more}.")
         else:
             lines.append(f"- No run is only in {name}.")
+    if data:
+        lines.append(
+            f"- {', '.join(f'`{task}`' for task in sorted(data))}: A and B are about different "
+            f"data, so neither index sets nor accuracies of these tasks are compared."
+        )
+    if not common:
+        lines.append("- Nothing can be compared: no task, strategy and seed is in both.")
     if len(sets):
         same, all_ = int(sets["identical"].sum()), int(sets["seeds"].sum())
         lines.append(f"- {same} of {plural(all_, 'chain')} of index sets are identical by seal.")
@@ -98,10 +117,23 @@ def _flat(node, prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _settings(first: Study, second: Study, data: dict[str, tuple[str, str]]) -> str:
+def _settings(
+    first: Study,
+    second: Study,
+    data: dict[str, tuple[str, str]],
+    held: tuple[dict[str, str], dict[str, str]],
+) -> str:
     lines = [
-        f"- Data of task {task} differ: A {one}; B {other}. Their index sets are not compared."
+        f"- Data of task {task} differ: A {one}; B {other}. {_why(one, other)} Their index sets "
+        f"and accuracies are not compared."
         for task, (one, other) in data.items()
+    ]
+    lines += [
+        f"- Task {one} of A and task {other} of B are about the same data; under one name their "
+        f"runs could be compared."
+        for one, identity in held[0].items()
+        for other in held[1]
+        if held[1][other] == identity and one not in held[1] and other not in held[0]
     ]
     paths = [study.root / "params.yaml" for study in (first, second)]
     if not all(path.is_file() for path in paths):
@@ -118,16 +150,15 @@ def _settings(first: Study, second: Study, data: dict[str, tuple[str, str]]) -> 
     return "\n".join(lines) if lines else "- The same data and settings."
 
 
-def _different_data(first: Study, second: Study, common: list[Run]) -> dict[str, tuple[str, str]]:
-    """Task -> what the chains of A and of B say of their data, where that differs."""
-    found = {}
-    for run in common:
-        if run in first.chains and run in second.chains and run[0] not in found:
-            said = [read_indices(study.chains[run][0])[0] for study in (first, second)]
-            one, other = (f"{head.get('data')} ({head['rows']} rows)" for head in said)
-            if one != other:
-                found[run[0]] = one, other
-    return found
+def _why(one: str, other: str) -> str:
+    """What two different identities, as of :func:`identities`, may mean."""
+    names = [identity.partition(" sha256:")[0] for identity in (one, other)]
+    if names[0] != names[1]:
+        return "These are two data sets: a row number means another image in each."
+    return (
+        "It is one data set with other content: another version or part of it, or prepared by "
+        "other settings. A row number may mean another image."
+    )
 
 
 def _pairs(first: Study, second: Study, data) -> dict[tuple[str, str], list[Run]]:
@@ -201,8 +232,11 @@ def overlap_rounds(first: Study, second: Study, data: dict) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def differences(first: Study, second: Study) -> pd.DataFrame:
+def differences(first: Study, second: Study, data: Container[str] = frozenset()) -> pd.DataFrame:
     """Difference in AUBC (B - A) of every strategy that both have, with its test.
+
+    Args:
+        data: tasks that are about different data, which are left out.
 
     Returns:
         DataFrame: task, strategy, n_a, n_b, paired (common seeds), equal_runs (common seeds with
@@ -217,6 +251,8 @@ def differences(first: Study, second: Study) -> pd.DataFrame:
     ]
     rows = []
     for key in sorted(set(groups[0]) & set(groups[1])):
+        if key[0] in data:
+            continue
         one, other = groups[0][key], groups[1][key]
         budgets = set.intersection(
             *(set(first.results[run][0]) for run in one.values()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from stages.machine.randomness import Purpose
 from stages.rounds.context import Learned, Pool, Round
 from stages.rounds.oracle import Revealed
 from stages.strategies.handshake import Scored, Selection
+from stages.study import imported, ledger
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,35 @@ def pool_of(round: Round, learned: Learned, settings: dict[str, Any]) -> Pool:
 
 
 def score(
-    pool: Pool, entry: Strategy, settings: dict[str, Any], revealed: Revealed | None = None
+    pool: Pool,
+    entry: Strategy,
+    settings: dict[str, Any],
+    revealed: Revealed | np.ndarray | None = None,
 ) -> Scored:
     """What the scorer gives.
 
     Args:
-        revealed: what a bound may see (:func:`stages.rounds.oracle.reveal`).
+        revealed: what a bound may see (:func:`stages.rounds.oracle.reveal`), or the rows that a
+            replay takes (:func:`replayed`).
     """
     scorer = parts.bind(entry.scorer, settings, "scorer")
-    given = scorer(pool, revealed) if entry.bound else scorer(pool)
+    given = scorer(pool, revealed) if entry.bound or entry.replays else scorer(pool)
     return given if isinstance(given, Scored) else Scored(given)
+
+
+def replayed(
+    root: Path, chain: ledger.Chain, entry: Strategy, settings: dict[str, Any], seed: int
+) -> np.ndarray | None:
+    """The rows that a replay takes, int64, shape (b,); None for every other strategy.
+
+    Args:
+        root: of the study.
+        chain: the run so far.
+    """
+    if not entry.replays:
+        return None
+    asked = parts.bind(entry.scorer, settings, "scorer").keywords
+    return imported.following(imported.find(root, **asked), chain, seed).indices
 
 
 def select(

@@ -353,6 +353,8 @@ def _tuned(labels: list[str], tasks: list[str], settings: Settings, faults: Faul
             continue
         if settings.chosen(label)[0].bound:
             faults.add(f"tuned: {label!r} is a bound, and bounds are not tuned")
+        if settings.chosen(label)[0].replays:
+            faults.add(f"tuned: {label!r} is a replay, and replays are not tuned")
         if settings.grid(label) == [{}]:
             faults.add(
                 f"tuned: strategy.{label} has nothing to tune; give a setting as a list, "

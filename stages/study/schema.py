@@ -40,8 +40,10 @@ class Split(Section):
     validation: Annotated[int, Field(ge=0, le=ROWS)] = 0
     balanced: bool = False
     start: Start = None  # whose classes the initial set has; None: as balanced says
+    # The import whose validation and initial sets are taken; None: they are drawn.
+    imported: Annotated[str, Field(pattern=FOLDER, max_length=64)] | None = None
 
-    said_if_given = model_serializer(mode="wrap")(said_if_given("start"))
+    said_if_given = model_serializer(mode="wrap")(said_if_given("start", "imported"))
 
 
 class Task(Section):

@@ -289,3 +289,39 @@ def test_expected_overlap_of_random_sets():
         found.append(len(a & b) / len(a | b))
     assert by_chance(10, 50) == pytest.approx(np.mean(found), abs=0.01)
     assert np.isnan(by_chance(0, 50)) and by_chance(50, 50) == 1
+
+
+def test_accuracies_on_different_data_are_not_compared(tmp_path):
+    """The same names, and nothing that could be compared: said, and no p value anywhere."""
+    picks = [[10, 11, 12], [20, 21, 22]]
+    for at, name in enumerate(("digits", "digits", "mnist")):
+        root, data = tmp_path / str(at), f"{name} sha256:{at:064x}"
+        for seed in (0, 1, 2):
+            make_run(root, "random", seed, picks, [0.5, 0.6, 0.7 + at / 100 + seed / 50], data=data)
+    text = compare.compare(tmp_path / "0", tmp_path / "1")
+    assert "`digits`: A and B are about different data" in text
+    assert "one data set with other content" in text and "Difference in AUBC" not in text
+    text = compare.compare(tmp_path / "0", tmp_path / "2")
+    assert "These are two data sets" in text and "significantly" not in text
+
+
+def test_the_same_data_under_two_names_and_nothing_in_common(tmp_path):
+    make_run(tmp_path / "a", "random", 0, [[9, 8, 7]], [0.5, 0.6])
+    make_run(tmp_path / "b", "random", 0, [[9, 8, 7]], [0.5, 0.6], task="other")
+    text = compare.compare(tmp_path / "a", tmp_path / "b")
+    assert "Nothing can be compared" in text
+    assert "Task digits of A and task other of B are about the same data" in text
+
+
+def test_data_are_known_by_their_manifest_where_index_sets_are_gone(tmp_path):
+    for at, name in enumerate("ab"):
+        root = tmp_path / name
+        make_run(root, "random", 0, [[9, 8, 7]], [0.5, 0.6])
+        shutil.rmtree(root / "splits")
+        manifest = {"name": "digits", "digest": f"{at:064x}", "classes": ["x"], "train": 5}
+        manifest |= {"train_per_class": [5], "test": 1000, "test_per_class": [1000]}
+        path = root / "data/digits/manifest.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(manifest))
+    text = compare.compare(tmp_path / "a", tmp_path / "b")
+    assert "Data of task digits differ" in text and "Difference in AUBC" not in text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.checking.data import read_manifest
 from stages.checking.records import Place
 from stages.machine.errors import UserError
 from stages.reporting.read import records
@@ -108,3 +109,21 @@ def initial_set(study: Study, run: Run) -> list[int] | None:
     """The rows that a run started from; None where they are missing."""
     path = Layout(study.root).shared_split(run[0], run[2]) / "initial.txt"
     return read_indices(path)[1].tolist() if path.is_file() else None
+
+
+def identities(study: Study) -> dict[str, str]:
+    """Task -> name, digest and rows of its data, by its index sets, else by its manifest.
+
+    Tasks of which neither is there are left out.
+    """
+    found = {}
+    for (task, *_), paths in sorted(study.chains.items()):
+        if task not in found:
+            said = read_indices(paths[0])[0]
+            found[task] = f"{said.get('data')} ({said['rows']} rows)"
+    for task in sorted({run[0] for run in study.results} - found.keys()):
+        path = Layout(study.root).data(task) / "manifest.json"
+        if path.is_file():
+            held = read_manifest(path)
+            found[task] = f"{held.identity} ({held.train} rows)"
+    return found

@@ -1,0 +1,1 @@
+"""Index sets and studies of others: reading them with distrust, and giving one's own away."""
