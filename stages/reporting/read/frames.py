@@ -9,11 +9,12 @@ import pandas as pd
 
 from stages.reporting.read.records import FULL
 from stages.statistics.comparisons import NOT_AVAILABLE
-from stages.statistics.measures import aubc
+from stages.statistics.measures import aubc, describe
 
 FULL_ROW = FULL
 AUBC, ACCURACY, FINAL = "aubc", "accuracy", "final_accuracy"
 ALL_BUDGETS = "all"
+ALL_TASKS = "all tasks"
 DIFFER = ("not shown to differ", "differ")
 # Beyond this digit two equal areas may differ by the order of summation only.
 STABLE_DIGITS = 9
@@ -67,6 +68,32 @@ def runs_table(rounds: pd.DataFrame) -> pd.DataFrame:
         (*key, round(aubc(x, y), STABLE_DIGITS), float(y[-1])) for key, (x, y) in curves(rounds)
     ]
     return pd.DataFrame(rows, columns=["task", "strategy", "seed", AUBC, FINAL])
+
+
+def curve_table(rounds: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy against labeled images, over seeds.
+
+    Args:
+        rounds: as of `records.read_rounds`.
+
+    Returns:
+        DataFrame with columns task, strategy, labeled, accuracy (mean), std (ddof = 1), low,
+        high (mean -/+ std, cut to [0, 1]), n (seeds); std, low and high are NaN for one seed.
+    """
+    cells: dict[tuple, dict[int, list[float]]] = {}
+    columns = ["task", "strategy", "labeled", "accuracy"]
+    for task, strategy, labeled, value in distinct_budgets(rounds)[columns].itertuples(index=False):
+        cells.setdefault((task, strategy), {}).setdefault(labeled, []).append(value)
+    rows = []
+    for key, budgets in cells.items():
+        for labeled in sorted(budgets):
+            mean, std, n = describe(budgets[labeled])
+            rows.append((*key, labeled, mean, std, mean - std, mean + std, n))
+    table = pd.DataFrame(
+        rows, columns=["task", "strategy", "labeled", "accuracy", "std", "low", "high", "n"]
+    )
+    table[["low", "high"]] = np.clip(table[["low", "high"]], 0, 1)
+    return table
 
 
 def curves(rounds: pd.DataFrame) -> list[tuple[tuple, tuple[np.ndarray, np.ndarray]]]:
