@@ -14,12 +14,12 @@ from pathlib import Path
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_atomically, write_text
 from stages.reporting import gathered
-from stages.reporting.figures import charts, gallery
-from stages.reporting.read import coverage, records
+from stages.reporting.figures import gallery
+from stages.reporting.read import coverage, images, records
 from stages.reporting.shown import present
 from stages.reporting.write import latex, markdown, markdown_tables, page
 
-FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
+FIGURES = ("accuracy", "difference", "pairs", "overlap", "balance", "critical-difference")
 STALE = (
     tuple(("figures", f"{name}-*.{kind}") for name in FIGURES for kind in ("svg", "pdf", "png"))
     + tuple(("tables", f"*.{kind}") for kind in ("csv", "tex", "md"))
@@ -49,7 +49,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     drawn = records.read_rounds(whole, root)
     full = records.read_full(settings, root)
     manifests = records.read_manifests(settings, root)
-    first = charts.read_first_selected(settings, root)
+    first = images.read_first_selected(settings, root)
     rounds = drawn[~drawn["strategy"].isin(bounds)]
     made = gathered.build(rounds, full, settings, root, drawn=drawn, whole=whole)
     outputs: dict[str, str | bytes] = {
@@ -78,6 +78,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
             manifests=manifests,
             figures=pictures,
             titles=captions,
+            rounds=drawn,
             balance=balance,
             overlap=squares,
             first=first,

@@ -61,7 +61,9 @@ def check(made):
         declared = gathered.TABLES[name]
         assert len(table) or declared.always, name
         # Every column that is computed is declared, in the same order.
-        assert list(table.columns) == [x for x in declared.fields if x in table.columns], name
+        assert list(table.columns) == [x for x in declared.fields(table) if x in table.columns], (
+            name
+        )
         text = gathered.to_csv(table, declared)
         assert "nan" not in text.lower().replace("dominan", ""), name
         if "reason" in table and "p" in table:

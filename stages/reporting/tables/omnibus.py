@@ -6,7 +6,7 @@ import pandas as pd
 
 from stages.reporting.given import Given
 from stages.reporting.methods import HOLM
-from stages.reporting.read.frames import DIFFER, Measured, answer, count_text
+from stages.reporting.read.frames import DIFFER, SHARED, Measured, answer, count_text
 from stages.reporting.table import (
     APART,
     DF,
@@ -32,18 +32,19 @@ def omnibus_tables(cells: list[Measured], alpha: float) -> tuple[pd.DataFrame, p
     Returns:
         Two DataFrames: task, measure, labeled, groups, n_per_group, the statistic with its degrees
         of freedom, p, p_holm (over the tasks for AUBC, over tasks and budgets for
-        accuracy), verdict, reason.
+        accuracy), verdict by p_holm, reason; a shared first budget is not tested.
     """
     ranked, welch = [], []
     for cell in cells:
         head = (cell.task, cell.measure, cell.labeled)
         k, w = kruskal_wallis(cell.groups), welch_anova(cell.groups)
         sizes = (k["groups"], count_text(k["n"]))
-        word = answer(k["p"], alpha, *DIFFER)
-        ranked.append((*head, *sizes, k["h"], k["df"], k["p"], word, k["reason"]))
-        word = answer(w["p"], alpha, *DIFFER)
-        welch.append((*head, *sizes, w["f"], w["df1"], w["df2"], w["p"], word, w["reason"]))
-    head, tail = ["task", "measure", "labeled", "groups", "n_per_group"], ["p", "verdict", "reason"]
+        if cell.shared:
+            k |= dict.fromkeys(("h", "df", "p"), NAN) | {"reason": SHARED}
+            w |= dict.fromkeys(("f", "df1", "df2", "p"), NAN) | {"reason": SHARED}
+        ranked.append((*head, *sizes, k["h"], k["df"], k["p"], k["reason"]))
+        welch.append((*head, *sizes, w["f"], w["df1"], w["df2"], w["p"], w["reason"]))
+    head, tail = ["task", "measure", "labeled", "groups", "n_per_group"], ["p", "reason"]
     tables = (
         pd.DataFrame(ranked, columns=[*head, "h", "df", *tail]),
         pd.DataFrame(welch, columns=[*head, "f", "df1", "df2", *tail]),
@@ -52,7 +53,9 @@ def omnibus_tables(cells: list[Measured], alpha: float) -> tuple[pd.DataFrame, p
         adjusted = pd.Series(NAN, index=table.index)
         for _, own in table.groupby("measure", sort=False):
             adjusted[own.index] = holm(own["p"])
-        table.insert(list(table.columns).index("p") + 1, "p_holm", adjusted)
+        at = list(table.columns).index("p") + 1
+        table.insert(at, "p_holm", adjusted)
+        table.insert(at + 1, "verdict", [answer(p, alpha, *DIFFER) for p in adjusted])
     return tables
 
 

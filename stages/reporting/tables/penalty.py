@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
+from stages.reporting.given import Given
 from stages.reporting.methods import PAIRED_T
 from stages.reporting.table import APART, STRATEGY, Column, Table
 from stages.statistics.paired import penalty_matrix
 
 
-def penalty_table(rounds: pd.DataFrame, strategies, alpha: float) -> pd.DataFrame:
+def penalty_table(
+    rounds: pd.DataFrame, strategies, alpha: float, shared: Collection[tuple[str, int]] = ()
+) -> pd.DataFrame:
     """Pairwise penalty matrix over all (task, budget) cells.
 
     Returns:
@@ -23,6 +28,8 @@ def penalty_table(rounds: pd.DataFrame, strategies, alpha: float) -> pd.DataFram
     columns = ["task", "labeled", "strategy", "seed", "accuracy"]
     for task, labeled, name, seed, accuracy in rounds[columns].itertuples(index=False):
         key = (task, labeled)
+        if key in shared:
+            continue
         if key not in cells:
             cells[key] = np.full((len(place), len(seeds)), np.nan)
         cells[key][place[name], seeds[seed]] = accuracy
@@ -37,12 +44,17 @@ def penalty_table(rounds: pd.DataFrame, strategies, alpha: float) -> pd.DataFram
     return pd.DataFrame(rows, columns=["strategy", "against", "penalty", "tested", "cells"])
 
 
+def _penalty(given: Given) -> pd.DataFrame:
+    shared = {(cell.task, int(cell.labeled)) for cell in given.cells if cell.shared}
+    return penalty_table(given.rounds, given.strategies, given.alpha, shared)
+
+
 TABLES = [
     Table(
         name="penalty",
         title="Pairwise penalty",
         question=APART,
-        build=lambda given: penalty_table(given.rounds, given.strategies, given.alpha),
+        build=_penalty,
         columns=(
             STRATEGY,
             Column("against", "Against"),

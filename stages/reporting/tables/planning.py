@@ -22,6 +22,7 @@ from stages.statistics.measures import describe
 from stages.statistics.resampling import bootstrap_mean
 
 POWER = 0.8
+LEAST_RUNS = 3  # resamples of two values are three numbers, which are no interval
 
 
 def bootstrap_table(runs: pd.DataFrame, tasks, alpha: float) -> pd.DataFrame:
@@ -35,6 +36,9 @@ def bootstrap_table(runs: pd.DataFrame, tasks, alpha: float) -> pd.DataFrame:
     for task in tasks:
         for name, values in measured(runs, task, AUBC).groups.items():
             found = bootstrap_mean(values, alpha)
+            if 1 < found["n"] < LEAST_RUNS:
+                found |= dict.fromkeys(("low", "high", "bca_low", "bca_high"), float("nan"))
+                found["reason"] = found["reason"] or f"fewer than {LEAST_RUNS} runs"
             rows.append((task, name, *found.values()))
     columns = ["task", "strategy", "n", "aubc", "low", "high", "bca_low", "bca_high", "reason"]
     return pd.DataFrame(rows, columns=columns)
