@@ -126,10 +126,8 @@ def _over_tasks(tables: dict[str, pd.DataFrame], settings) -> list[str]:
         items.append(f"`{name}` on {counts.loc[name, BETTER]}{also}")
     never = [name for name in order if name not in often]
     by = ANALYSES[held["analysis"].iloc[0]]
-    first = (
-        f"Against `{baseline}`, task by task ({by}, alpha {settings.report.alpha:g}): "
-        + ("better are " + "; ".join(items) if items else "no strategy is better on any")
-        + f" of {tasks} tasks."
+    first = f"Against `{baseline}` on {tasks} tasks ({by}, alpha {settings.report.alpha:g}): " + (
+        "better are " + "; ".join(items) + "." if items else "no strategy is better on any task."
     )
     more = len(often) - MOST_NAMED
     if more > 0:
