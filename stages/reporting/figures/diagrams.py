@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,26 +12,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from stages.reporting.tables.tables import fixed
+from stages.reporting.numbers import fixed, signed
+from stages.statistics.ranking import cliques
 
 DIVERGING = LinearSegmentedColormap.from_list(
     "orange-white-blue",
-    ["#8A3B00", "#E08214", "#FBD9A8", "#FFFFFF", "#B5D3EC", "#3A8BC4", "#08407E"],
+    ["#8A3B00", "#E08214", "#FBD9A8", "#FEFEFE", "#B5D3EC", "#3A8BC4", "#08407E"],
 )
 SEQUENTIAL = LinearSegmentedColormap.from_list(
-    "white-blue", ["#FFFFFF", "#CFE1F2", "#93C3DF", "#4A97C9", "#1764AB", "#08306B"]
+    "white-blue", ["#FEFEFE", "#CFE1F2", "#93C3DF", "#4A97C9", "#1764AB", "#08306B"]
 )
+POINTS = (0.5, 1, 2, 5, 10, 20, 50, 100)  # ends of a scale of percentage points
+SHARES = (0.1, 0.2, 0.5, 1.0)  # and of one of fractions
+FAINT = 0.25  # strength of the colour of what is not shown to differ
 DARK = 0.42  # luminance below which white text reads better than black
 MANY = 14  # strategies beyond which only significant differences are written out
 MOST_NUMBERS = 26
 GROUP_BAR = 0.16
 GREY, BLACK = "#767676", "#1A1A1A"
-
-
-def signed(value: float, decimals: int) -> str:
-    """A number with its sign, a zero without one."""
-    text = fixed(value, decimals).replace("-", "−")
-    return f"+{text}" if value > 0 and text.strip("0.") else text
 
 
 def pair_matrix(pairs: pd.DataFrame, strategies: list[str], value: str) -> np.ndarray:
@@ -51,6 +51,18 @@ def pair_matrix(pairs: pd.DataFrame, strategies: list[str], value: str) -> np.nd
             square[place[first], place[second]] = x
             square[place[second], place[first]] = sign * x
     return square
+
+
+def scale(squares: Iterable[np.ndarray], ends: tuple[float, ...]) -> float:
+    """The end of the shortest scale that holds every value of all squares.
+
+    Args:
+        squares: of any shapes, NaN for no value.
+        ends: to choose from, ascending.
+    """
+    finite = [np.abs(square[np.isfinite(square)]) for square in squares]
+    largest = max((float(values.max()) for values in finite if len(values)), default=0.0)
+    return next((end for end in ends if largest <= end), ends[-1])
 
 
 def _ink(colour) -> str:
@@ -91,24 +103,24 @@ def _finish(figure, axes, mesh, strategies: list[str], label: str) -> None:
 
 
 def pairwise_figure(
-    pairs: pd.DataFrame, strategies: list[str], alpha: float, *, title: str, label: str
+    pairs: pd.DataFrame, strategies: list[str], alpha: float, end: float, *, title: str, label: str
 ) -> Figure:
-    """Differences of all pairs (row minus column); significant ones are framed and bold.
+    """Differences of all pairs (row minus column); significant ones are framed, others faint.
 
     Args:
         pairs: one task and measure, with columns first, second, difference (a fraction) and p.
         strategies: in display order.
         alpha: level of significance.
+        end: of the scale to either side, in percentage points.
         title, label: of the figure and its scale.
     """
     differences = 100 * pair_matrix(pairs, strategies, "difference").round(6)
     p_values = pair_matrix(pairs, strategies, "p")
     figure, axes = _grid(len(strategies), title)
-    finite = np.abs(differences[np.isfinite(differences)])
-    limit = max(float(finite.max()) if len(finite) else 0, 0.1)
-    norm = Normalize(-limit, limit)
+    norm = Normalize(-end, end)
+    strength = np.where(p_values < alpha, differences, FAINT * differences)
     mesh = axes.pcolormesh(
-        np.ma.masked_invalid(differences), cmap=DIVERGING, norm=norm, edgecolors="#DDDDDD",
+        np.ma.masked_invalid(strength), cmap=DIVERGING, norm=norm, edgecolors="#DDDDDD",
         linewidth=0.5,
     )  # fmt: skip
     size = 7 if len(strategies) <= MANY else 6
@@ -124,7 +136,15 @@ def pairwise_figure(
             text = signed(value, 1)
             if len(strategies) > MANY and not significant:
                 text = text[0] if text[0] in "+−" else "0"
-            _write(axes, text, column, row, size, _ink(DIVERGING(norm(value))), significant)
+            _write(
+                axes,
+                text,
+                column,
+                row,
+                size,
+                _ink(DIVERGING(norm(strength[row, column]))),
+                significant,
+            )
     if frames:
         whole = Path.make_compound_path(*frames)
         axes.add_patch(PathPatch(whole, fill=False, edgecolor="black", linewidth=1.1, zorder=2))
@@ -139,19 +159,21 @@ def _frame(column: int, row: int) -> Path:
     return Path(np.array(corners) + (column, row), closed=True)
 
 
-def overlap_figure(square: np.ndarray, strategies: list[str], *, title: str, label: str) -> Figure:
+def overlap_figure(
+    square: np.ndarray, strategies: list[str], end: float = 1.0, *, title: str, label: str
+) -> Figure:
     """A symmetric measure between 0 and 1 of all pairs.
 
     Args:
         square: shape (strategies, strategies), NaN for unknown.
         strategies: in display order.
+        end: of the scale.
         title, label: of the figure and its scale.
     """
     figure, axes = _grid(len(strategies), title)
     shown = square.round(6).copy()
     np.fill_diagonal(shown, np.nan)
-    finite = shown[np.isfinite(shown)]
-    norm = Normalize(0, max(float(finite.max()) if len(finite) else 1, 0.01))
+    norm = Normalize(0, end)
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(shown), cmap=SEQUENTIAL, norm=norm, edgecolors="#DDDDDD", linewidth=0.5
     )
@@ -166,21 +188,6 @@ def overlap_figure(square: np.ndarray, strategies: list[str], *, title: str, lab
     return figure
 
 
-def groups_within(ranks: np.ndarray, distance: float) -> list[tuple[int, int]]:
-    """Longest runs of sorted ranks that lie within a distance, as (first, last), at least two.
-
-    Args:
-        ranks: ascending, shape (n,).
-        distance: the critical difference.
-    """
-    found: list[tuple[int, int]] = []
-    for first in range(len(ranks)):
-        last = int(np.searchsorted(ranks, ranks[first] + distance + 1e-12, side="right")) - 1
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return found
-
-
 def critical_difference_figure(ranks: dict[str, float], distance: float, *, title: str) -> Figure:
     """Demšar's diagram: mean ranks on a line, bars over groups that are not shown to differ.
 
@@ -191,7 +198,7 @@ def critical_difference_figure(ranks: dict[str, float], distance: float, *, titl
     """
     names = sorted(ranks, key=lambda name: (ranks[name], name))
     values = np.array([ranks[name] for name in names]).round(6)
-    groups = groups_within(values, distance)
+    groups = cliques(dict(zip(names, values.tolist(), strict=True)), distance)
     half = (len(names) + 1) // 2
     top = GROUP_BAR * (len(groups) + 1)
     height = top + 0.24 * half + 0.2
@@ -213,9 +220,10 @@ def critical_difference_figure(ranks: dict[str, float], distance: float, *, titl
     axes.plot([low, low + wide], [0.42, 0.42], color="black", linewidth=2.2)
     more = " (wider than the scale)" if distance > span else ""
     axes.text(low + wide + 0.02 * span, 0.42, f"CD = {distance:.2f}{more}", va="center", fontsize=8)
-    for level, (first, last) in enumerate(groups, 1):
+    for level, group in enumerate(groups, 1):
         y = -GROUP_BAR * level + 0.02
-        ends = values[first] - 0.008 * span, values[last] + 0.008 * span
+        first, last = (values[names.index(group[at])] for at in (0, -1))
+        ends = first - 0.008 * span, last + 0.008 * span
         axes.plot(ends, [y, y], color="#0072B2", linewidth=3.4, solid_capstyle="butt")
     for at, name in enumerate(names):
         left = at < half

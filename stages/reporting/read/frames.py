@@ -9,12 +9,14 @@ import pandas as pd
 
 from stages.reporting.read.records import FULL
 from stages.statistics.comparisons import NOT_AVAILABLE
-from stages.statistics.measures import aubc
+from stages.statistics.measures import aubc, describe
 
 FULL_ROW = FULL
 AUBC, ACCURACY, FINAL = "aubc", "accuracy", "final_accuracy"
 ALL_BUDGETS = "all"
+ALL_TASKS = "all tasks"
 DIFFER = ("not shown to differ", "differ")
+SHARED = "shared: no strategy has chosen yet"
 # Beyond this digit two equal areas may differ by the order of summation only.
 STABLE_DIGITS = 9
 
@@ -29,6 +31,7 @@ class Measured:
         task, measure, labeled: labeled is a count as text, or "all" for AUBC.
         groups: strategy -> (seeds,) floats.
         seeds: strategy -> the seeds of these values, in the same order.
+        first: it is the first budget, whose labeled images no strategy chose.
     """
 
     task: str
@@ -36,6 +39,23 @@ class Measured:
     labeled: str
     groups: Groups
     seeds: dict[str, list[int]]
+    first: bool = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether every strategy has the same values here, so that nothing can differ."""
+        return len(self.groups) > 1 and self.alike(next(iter(self.groups))) >= set(self.groups)
+
+    def alike(self, name: str) -> set[str]:
+        """The strategies with the same values as one of them at the first budget, itself too."""
+        if not self.first or name not in self.groups:
+            return set()
+        own = dict(zip(self.seeds[name], self.groups[name], strict=True))
+        return {
+            other
+            for other, values in self.groups.items()
+            if own == dict(zip(self.seeds[other], values, strict=True))
+        }
 
     def paired(self) -> pd.DataFrame:
         """(seeds, strategies) table, NaN where a strategy lacks a seed."""
@@ -69,6 +89,32 @@ def runs_table(rounds: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "strategy", "seed", AUBC, FINAL])
 
 
+def curve_table(rounds: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy against labeled images, over seeds.
+
+    Args:
+        rounds: as of `records.read_rounds`.
+
+    Returns:
+        DataFrame with columns task, strategy, labeled, accuracy (mean), std (ddof = 1), low,
+        high (mean -/+ std, cut to [0, 1]), n (seeds); std, low and high are NaN for one seed.
+    """
+    cells: dict[tuple, dict[int, list[float]]] = {}
+    columns = ["task", "strategy", "labeled", "accuracy"]
+    for task, strategy, labeled, value in distinct_budgets(rounds)[columns].itertuples(index=False):
+        cells.setdefault((task, strategy), {}).setdefault(labeled, []).append(value)
+    rows = []
+    for key, budgets in cells.items():
+        for labeled in sorted(budgets):
+            mean, std, n = describe(budgets[labeled])
+            rows.append((*key, labeled, mean, std, mean - std, mean + std, n))
+    table = pd.DataFrame(
+        rows, columns=["task", "strategy", "labeled", "accuracy", "std", "low", "high", "n"]
+    )
+    table[["low", "high"]] = np.clip(table[["low", "high"]], 0, 1)
+    return table
+
+
 def curves(rounds: pd.DataFrame) -> list[tuple[tuple, tuple[np.ndarray, np.ndarray]]]:
     """Every run as ((task, strategy, seed), (labeled counts, accuracies))."""
     rows = distinct_budgets(rounds)
@@ -88,8 +134,8 @@ def measured_groups(rounds: pd.DataFrame, runs: pd.DataFrame, task: str) -> list
     """
     found = [_measured(runs[runs["task"] == task], task, AUBC, ALL_BUDGETS)]
     rows = distinct_budgets(rounds[rounds["task"] == task])
-    for labeled, at_budget in rows.groupby("labeled", sort=True):
-        found.append(_measured(at_budget, task, ACCURACY, str(labeled)))
+    for at, (labeled, at_budget) in enumerate(rows.groupby("labeled", sort=True)):
+        found.append(_measured(at_budget, task, ACCURACY, str(labeled), first=at == 0))
     return found
 
 
@@ -98,14 +144,16 @@ def measured(runs: pd.DataFrame, task: str, measure: str) -> Measured:
     return _measured(runs[runs["task"] == task], task, measure, ALL_BUDGETS)
 
 
-def _measured(rows: pd.DataFrame, task: str, measure: str, labeled: str) -> Measured:
+def _measured(
+    rows: pd.DataFrame, task: str, measure: str, labeled: str, first: bool = False
+) -> Measured:
     groups: dict[str, list[float]] = {}
     seeds: dict[str, list[int]] = {}
     for name, seed, value in zip(rows["strategy"], rows["seed"], rows[measure], strict=True):
         groups.setdefault(name, []).append(value)
         seeds.setdefault(name, []).append(seed)
     arrays = {name: np.array(values, dtype=np.float64) for name, values in groups.items()}
-    return Measured(task, measure, labeled, arrays, seeds)
+    return Measured(task, measure, labeled, arrays, seeds, first)
 
 
 def answer(p: float, alpha: float, kept: str, rejected: str) -> str:

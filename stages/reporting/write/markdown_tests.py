@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stages.reporting.tables.findings import ANALYSES, budget_label, count
-from stages.reporting.tables.tables import AUBC, fixed
+from stages.reporting.numbers import count, fixed, interval, small
+from stages.reporting.read.frames import AUBC, SHARED
+from stages.reporting.write.findings import ANALYSES, budget_label
 from stages.reporting.write.markdown_tables import table
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
 from stages.statistics.primary import EQUIVALENT
@@ -22,12 +23,6 @@ SIGNS = {
 PAIR_SIGNS = SIGNS | {BETTER: "higher", WORSE: "lower"}
 
 
-def _p(p: float) -> str:
-    if pd.isna(p):
-        return NOT_AVAILABLE
-    return "<0.0001" if p < 0.0001 else fixed(p, 4)
-
-
 def primary(tables: dict, task: str, settings) -> list[str]:
     """The primary analysis of one task."""
     own = tables["primary"]
@@ -38,9 +33,9 @@ def primary(tables: dict, task: str, settings) -> list[str]:
         [
             f"`{row.strategy}`",
             fixed(row.difference, 4),
-            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
-            _p(row.p_adjusted),
-            _p(row.p_equivalent),
+            interval(row.low, row.high),
+            small(row.p_adjusted),
+            small(row.p_equivalent),
             fixed(row.seen, 4),
             SIGNS[row.verdict],
         ]
@@ -69,24 +64,29 @@ def kruskal(tables: dict, task: str) -> list[str]:
             row.n_per_group,
             fixed(row.h, 3),
             fixed(row.df, 0),
-            _p(row.p),
+            small(row.p_holm),
             row.verdict,
         ]
         for row in _chosen(own).itertuples(index=False)
     ]
     return [
-        table(["Labeled", "Strategies", "n each", "H", "df", "p", "Verdict"], rows),
+        table(["Labeled", "Strategies", "n each", "H", "df", "p (Holm)", "Verdict"], rows),
         *shortened(len(rows), len(own), "kruskal_wallis", "budgets"),
     ]
 
 
 def _chosen(rows: pd.DataFrame) -> pd.DataFrame:
-    """AUBC and evenly spread budgets, the first and the last among them."""
+    """AUBC and evenly spread budgets, the first and the last among them; none that is shared."""
+    rows = rows[~rows.groupby("labeled", sort=False)["reason"].transform(_all_shared)]
     budgets = rows[rows["measure"] != AUBC]["labeled"].drop_duplicates().tolist()
     if len(budgets) > MOST_BUDGETS:
         last = len(budgets) - 1
         budgets = [budgets[round(x * last / (MOST_BUDGETS - 1))] for x in range(MOST_BUDGETS)]
     return rows[(rows["measure"] == AUBC) | rows["labeled"].isin(budgets)]
+
+
+def _all_shared(reasons: pd.Series) -> bool:
+    return bool((reasons == SHARED).all())
 
 
 def shortened(shown: int, total: int, name: str, what: str) -> list[str]:
@@ -136,8 +136,8 @@ def games_howell(tables: dict, task: str, settings) -> list[str]:
             fixed(row.standard_error, 4),
             fixed(row.t, 2),
             fixed(row.df, 2),
-            _p(row.p),
-            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
+            small(row.p),
+            interval(row.low, row.high),
             PAIR_SIGNS[verdict(row.difference, row.standard_error, row.p, alpha)],
         ]
         for row in shown.rename(columns={"first": "first_"}).itertuples(index=False)
