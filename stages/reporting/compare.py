@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.machine import yaml_input
 from stages.reporting.numbers import count
-from stages.reporting.read.overlap import jaccards, read_indices
+from stages.reporting.read.overlap import jaccards
 from stages.reporting.read.revisions import resolve
 from stages.reporting.read.study import (
     Run,
