@@ -13,6 +13,7 @@ trains a linear model on 1,000 images for an epoch, scores the whole pool by ent
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def memory(process: int) -> tuple[int, int]:
 def measured(root: Path, *arguments: str) -> str:
     """Run a stage under ``root``; time, memory."""
     command = [sys.executable, "-m", *arguments, "--root", str(root)]
-    began, most = time.monotonic(), (0, 0)
+    began, before, most = time.monotonic(), used(), (0, 0)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
         while running.poll() is None:
             most = tuple(map(max, most, memory(running.pid)))
@@ -103,7 +104,14 @@ def measured(root: Path, *arguments: str) -> str:
         raise UserError(f"{' '.join(arguments)} failed")
     name = arguments[0].partition(".")[2]
     own, touched = (f"{size / 2**20:,.0f} MiB" for size in most)
-    return f"{name}: {time.monotonic() - began:.1f} s, {own} of its own, {touched} with files"
+    wall, cpu = time.monotonic() - began, used() - before
+    return f"{name}: {wall:.1f} s, {cpu:.1f} s of the CPU, {own} of its own, {touched} with files"
+
+
+def used() -> float:
+    """Seconds of the CPU of processes that have ended."""
+    said = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return said.ru_utime + said.ru_stime
 
 
 def stages(root: Path, rows: int, shape: tuple[int, int, int]) -> None:

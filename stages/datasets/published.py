@@ -38,7 +38,7 @@ def package(name: str, data_set: str) -> ModuleType:
     except ImportError:
         raise UserError(
             f"data set {data_set} needs the package {name}, which is not installed; "
-            f"pip install 'aledger[datasets]', or pip install {name}"
+            f"pip install {name}"
         ) from None
 
 
