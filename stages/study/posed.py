@@ -156,5 +156,5 @@ class Pool(Posed):
 
     imbalance: Imbalance = None
     copies: Annotated[int, Field(ge=1, le=COPIES)] = 1  # of each image
-    size: Annotated[int, Field(ge=0, le=MOST)] = 0  # unlabeled rows at the start; 0: all
+    size: Annotated[int, Field(ge=0, le=MOST)] = 0  # unlabeled images at the start; 0: all
     open_set: OpenSet | None = None
