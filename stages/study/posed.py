@@ -99,7 +99,7 @@ def _classes(value: Any) -> list[int]:
         and all(type(one) is int and 0 <= one < MOST for one in value)
         and len(set(value)) == len(value)
     ):
-        return sorted(value)
+        return list(value)
     raise _custom(BAD_VALUE, "allowed: a list of different classes by number, the first is 0")
 
 
