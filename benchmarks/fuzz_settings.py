@@ -274,7 +274,7 @@ def unsound(study: settings.Settings, content: bytes, folder: Path) -> str:
     for name in study.tasks:
         task = study.task[name]
         rows = {"digits": 1438, "cifar10": 50_000}.get(task.dataset.name, 60_000)
-        used = task.split.initial + task.split.validation + study.budget_rounds * task.query_size
+        used = task.split.initial + task.split.validation + task.budget(study.budget_rounds)
         if task.dataset.name != "folder" and used > rows:
             return f"task {name} uses {used} of {rows} rows"
         small = task.learning_rate <= 1000 and task.weight_decay <= 1000 and task.momentum < 1

@@ -11,6 +11,8 @@ from stages.machine.errors import UserError
 from stages.study import ledger, problem
 from stages.study.problem import NONE_OF_THESE, Problem
 
+MOST_ROWS = 3 * 10**7  # in an index file of the largest size
+
 
 def of_problem(posed: Problem) -> dict[str, int | None]:
     """What a record must say of such a problem; the numbers are not known."""
@@ -51,6 +53,8 @@ class Answers:
         posed, rows = shared.problem, len(labels) * shared.problem.copies
         sets = (shared.validation.indices, shared.initial.indices, shared.left_out)
         path = (shared.pool or shared.initial).path
+        if rows > MOST_ROWS:
+            raise UserError(f"{path}: {rows} rows, more than an index file can hold")
         if any(len(one) and one.max() >= rows for one in sets):
             raise UserError(f"{path}: rows are not those of {data.path}")
         if posed.open_set and posed.open_set[-1] > data.classes - 1:

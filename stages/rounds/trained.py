@@ -97,6 +97,7 @@ def key_of(run: Run, round: Round, learner: Mapping[str, Any]) -> str:
     the code of its model), the seed, the round, its rows and labels, and what was handed on.
     """
     module = learner["learner"].partition(":")[0]
+    refused = {"refused": _array(round.refused)} if len(round.refused) else {}
     rows = {name: _array(getattr(round, name)) for name in ("labeled", "unlabeled", "validation")}
     facts = {
         **learner,
@@ -105,6 +106,7 @@ def key_of(run: Run, round: Round, learner: Mapping[str, Any]) -> str:
         "seed": round.seed,
         "round": round.n,
         **rows,
+        **refused,
         "labels": _array(round.labels),
         "validation_labels": _array(round.validation_labels),
         "carry": {

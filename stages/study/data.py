@@ -91,8 +91,8 @@ def _of_rows(name: str, task: Task, selections: int, rows: int) -> Iterator[tupl
     validation, initial, wanted = task.split.validation, task.split.initial, task.largest_query
     copies, size = task.pool.copies, task.pool.size
     pool, budget = (rows - validation) * copies - initial, task.budget(selections)
-    if size and pool >= size:
-        pool = size
+    if size and pool >= size * copies:
+        pool = size * copies
     if pool < 0:
         yield (
             f"task.{name}.split: initial {initial} + validation {validation} is larger "

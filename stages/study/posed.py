@@ -99,7 +99,7 @@ def _classes(value: Any) -> list[int]:
         and all(type(one) is int and 0 <= one < MOST for one in value)
         and len(set(value)) == len(value)
     ):
-        return sorted(value)
+        return list(value)
     raise _custom(BAD_VALUE, "allowed: a list of different classes by number, the first is 0")
 
 
@@ -156,5 +156,5 @@ class Pool(Posed):
 
     imbalance: Imbalance = None
     copies: Annotated[int, Field(ge=1, le=COPIES)] = 1  # of each image
-    size: Annotated[int, Field(ge=0, le=MOST)] = 0  # unlabeled rows at the start; 0: all
+    size: Annotated[int, Field(ge=0, le=MOST)] = 0  # unlabeled images at the start; 0: all
     open_set: OpenSet | None = None

@@ -38,7 +38,7 @@ class Problem:
         noise_validation: whether labels of the validation rows are wrong in the same share.
         imbalance: relative size of each class, or a shape; None: as the data set has them.
         copies: how often each image is in the pool.
-        size: unlabeled rows at the start; 0: all.
+        size: unlabeled images at the start, each with all its copies; 0: all.
         open_set: classes that nobody asks for, numbers of the data set, rising.
     """
 
@@ -237,23 +237,25 @@ def left_out(
 ) -> np.ndarray:
     """Rows that can neither be bought nor seen, int64, rising.
 
-    Those that an imbalance removes; further copies of validation images; and of the rest, where
-    ``size`` restricts it, all but ``size`` unlabeled rows: a smaller pool is part of a larger one.
+    Those that an imbalance removes; further copies of validation images; and where ``size``
+    restricts the pool, all but that many images of which no copy is in either set, and these sets:
+    a smaller pool is part of a larger one.
 
     Args:
         labels: true classes of the images, int64, shape (N,).
         validation, initial: rows, int64.
     """
     images = len(labels)
-    out = np.tile(removed(problem, labels, classes, seed), problem.copies)
-    aside = np.zeros(len(out), bool)
-    aside[validation] = True
-    out |= np.isin(np.arange(len(out)) % images, validation % images) & ~aside
+    gone = removed(problem, labels, classes, seed)
+    gone[validation % images] = True
     if problem.size:
-        aside[initial] = True
-        order = generator(seed, Purpose.POOL).permutation(len(out))
-        free = order[~(out | aside)[order]]
-        out[free[problem.size :]] = True
+        order = generator(seed, Purpose.POOL).permutation(images)
+        aside = gone.copy()
+        aside[initial % images] = True
+        gone[initial % images] = True  # the pool has the copies of just so many images
+        gone[order[~aside[order]][problem.size :]] = True
+    out = np.tile(gone, problem.copies)
+    out[validation] = out[initial] = False
     return np.flatnonzero(out)
 
 

@@ -1,8 +1,9 @@
-"""The code of a task: what builds its network, and what reads its data.
+"""The code of a task: what builds its network, and what reads its data; and what its sets rest on.
 
 A strategy's recipe knows nothing of tasks, so the model's code stands in the task's protocol.json.
 ``data/recipes/data-<task>.json`` and ``model-<task>.json`` are what the stages prepare and protocol
-depend on: an edit elsewhere makes neither stale.
+depend on: an edit elsewhere makes neither stale. ``split-<task>.json`` has the settings that the
+stage split draws by, and no others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from stages.study.sections import Dataset, Model, Named
 from stages.study.settings import Settings
 
 FORMAT = 1
+DRAWN_BY = {"split", "query_size", "oracle", "pool"}  # keys of a task
 
 
 def of_model(model: Model) -> dict[str, str]:
@@ -38,10 +40,12 @@ def of_data(dataset: Dataset) -> dict[str, str]:
 
 
 def recipes(study: Settings, task: str) -> dict[str, dict[str, Any]]:
-    """The recipes of a task, by name: that of its data and that of its model."""
+    """The recipes of a task, by name: that of its data, of its model and of its sets."""
     asked = study.task[task]
     code = {"data": of_data(asked.dataset), "model": of_model(asked.model)}
-    return {f"{part}-{task}": {"format": FORMAT, "task": task, "code": code[part]} for part in code}
+    made = {f"{part}-{task}": {"format": FORMAT, "task": task, "code": code[part]} for part in code}
+    drawn_by = asked.model_dump(mode="json", include=DRAWN_BY)
+    return made | {f"split-{task}": {"format": FORMAT, "task": task, "settings": drawn_by}}
 
 
 def in_protocol(layout: Layout, task: str) -> dict[str, str]:

@@ -289,6 +289,7 @@ def test_recipes_of_strategies_that_are_gone_are_removed(tmp_path: Path) -> None
         "data-digits.json",
         "model-digits.json",
         "random.json",
+        "split-digits.json",
         "stage-full.json",
         "stage-split.json",
         "stage-start.json",

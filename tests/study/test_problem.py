@@ -153,7 +153,8 @@ def test_a_steeper_imbalance_takes_out_more_of_the_same(one, other, seed, shape)
 
 @given(some.integers(1, 90), some.integers(1, 90), some.integers(1, 3), SEEDS)
 def test_a_smaller_pool_is_part_of_a_larger_one(one, other, copies, seed):
-    labels, validation, initial = np.arange(100) % 5, np.array([3, 8]), np.array([1, 50, 99])
+    labels, validation = np.arange(100) % 5, np.array([3, 8])
+    initial = np.array([1, 50, 99])
     free = []
     for size in sorted((one, other)):
         posed = Problem(size=size, copies=copies)
@@ -161,7 +162,8 @@ def test_a_smaller_pool_is_part_of_a_larger_one(one, other, copies, seed):
         taken = np.concatenate([out, validation, initial])
         assert len(np.unique(taken)) == len(taken)
         free.append(np.setdiff1d(np.arange(100 * copies), taken))
-        assert len(free[-1]) == min(size, 98 * copies - 3)
+        assert len(free[-1]) == min(size, 100 - 2 - 3) * copies
+        assert (np.bincount(free[-1] % 100)[free[-1] % 100] == copies).all()
         assert not np.isin(free[-1] % 100, validation).any()  # no copy of a validation image
     assert np.isin(free[0], free[1]).all()
 

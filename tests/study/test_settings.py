@@ -587,7 +587,8 @@ def test_defaults_by_value(tmp_path):
         "name": "digits", "root": None
     }  # fmt: skip
     assert found.report.model_dump() == {
-        "margin": 0.005, "alpha": 0.05, "baseline": "random", "primary": "auto"
+        "margin": 0.005, "alpha": 0.05, "baseline": "random", "primary": "auto",
+        "metric": "accuracy",
     }  # fmt: skip
     assert (found.device, found.threads, found.tuned) == ("auto", 0, [])
 
