@@ -35,7 +35,8 @@ MODULE = re.compile(r"python -m (stages\.[\w.]+)")
 TYPES = {".json": "application/json", ".txt": "text/plain", ".csv": "text/csv",
          ".md": "text/markdown", ".html": "text/html", ".py": "text/x-python", ".svg":
          "image/svg+xml", ".png": "image/png", ".pdf": "application/pdf", ".yaml":
-         "application/yaml", ".npy": "application/octet-stream"}  # fmt: skip
+         "application/yaml", ".npy": "application/octet-stream", ".css": "text/css", ".js":
+         "text/javascript"}  # fmt: skip
 MAIN = "dvc.yaml"
 LANGUAGE = "#dvc"
 
@@ -83,6 +84,7 @@ def crate(material: Material) -> bytes:
         ) from None
     made = ROCrate(version="1.1")
     root = made.root_dataset
+    made.metadata["conformsTo"] = _refer(["https://w3id.org/ro/crate/1.1", WORKFLOW])
     for entity in _root(material):
         kind = DataEntity if _is_data(entity) else ContextEntity
         identity = entity.pop("@id")
@@ -101,8 +103,10 @@ def _is_data(entity: dict[str, Any]) -> bool:
     return "File" in kinds or "Dataset" in kinds
 
 
-def _refer(names: list[str]) -> list[dict[str, str]]:
-    return [{"@id": name} for name in dict.fromkeys(names)]
+def _refer(names: list[str]) -> Any:
+    """References to entities; a single one stands alone, as RO-Crate wants it."""
+    found = [{"@id": name} for name in dict.fromkeys(names)]
+    return found[0] if len(found) == 1 else found
 
 
 def _about_root(material: Material) -> dict[str, Any]:
@@ -112,9 +116,9 @@ def _about_root(material: Material) -> dict[str, Any]:
         "description": "A deep active-learning study: index sets as verifiable chains, results, "
         "report, code, and how each stage ran. `python check.py` checks it without a network.",
         "datePublished": about.date,
-        "license": license_url(about.license),
+        "license": {"@id": license_url(about.license)},
         "author": _refer([one["@id"] for one in about.people]),
-        "publisher": _refer([one["@id"] for one in about.people])[0],
+        "publisher": _refer([about.people[0]["@id"]]),
         "conformsTo": _refer(profiles),
         "mainEntity": {"@id": MAIN},
         "mentions": _refer(["#study", *(f"#{stage.name}" for stage in material.ran)]),
@@ -130,8 +134,9 @@ def _root(material: Material) -> Iterator[dict[str, Any]]:
     folders = sorted({f"{item}/" for stage in material.ran for item in _folders(material, stage)})
     for name in folders:
         yield {"@id": name, "@type": "Dataset", "name": name.rstrip("/")}
+    code = {_code(material, stage) for stage in material.ran}
     for name, content in sorted(material.files.items()):
-        yield _file(material, name, content)
+        yield _file(material, name, content, code)
     for version, name in ((material.profile, "Process Run Crate"),
                           (material.profile, "Workflow Run Crate")):  # fmt: skip
         kind = name.split()[0].lower()
@@ -169,7 +174,7 @@ def _tops(material: Material, item: str) -> list[str]:
     return [name for name in material.files if name.startswith(f"{item}/")]
 
 
-def _file(material: Material, name: str, content: bytes) -> dict[str, Any]:
+def _file(material: Material, name: str, content: bytes, code: set[str]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "@id": name,
         "@type": "File",
@@ -177,18 +182,21 @@ def _file(material: Material, name: str, content: bytes) -> dict[str, Any]:
         "contentSize": str(len(content)),
         "sha256": ledger.digest(content),
     }
-    if kind := TYPES.get(Path(name).suffix):
-        found["encodingFormat"] = kind
+    found["encodingFormat"] = TYPES.get(Path(name).suffix, "text/plain")
     if name == MAIN:
         found |= {
             "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
             "name": "The pipeline: how a study grows",
             "programmingLanguage": {"@id": LANGUAGE},
-            "license": license_url(material.about.license),
+            "version": material.about.version,
+            "license": {"@id": license_url(material.about.license)},
             "creator": _refer([one["@id"] for one in material.about.people]),
         }
-    elif name.endswith(".py"):
+    elif name in code:
         found["@type"] = ["File", "SoftwareSourceCode"]
+        found["version"] = material.about.version
+    elif name == "DEPOSIT.md":
+        found["about"] = {"@id": "./"}
     return found
 
 
@@ -198,22 +206,27 @@ def _settings(material: Material) -> Iterator[dict[str, Any]]:
         yield {"@id": f"#setting-{key}", "@type": "PropertyValue", "name": key, "value": str(value)}
 
 
-def _action(material: Material, stage: Stage, absent: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _code(material: Material, stage: Stage) -> str:
+    """The file that a stage runs."""
     module = MODULE.search(stage.command)
-    code = f"{module[1].replace('.', '/')}.py" if module else MAIN
+    name = f"{module[1].replace('.', '/')}.py" if module else MAIN
+    return name if name in material.files else MAIN
+
+
+def _action(material: Material, stage: Stage, absent: dict[str, dict[str, Any]]) -> dict[str, Any]:
     begun, ended = times(material, stage)
     found: dict[str, Any] = {
         "@id": f"#{stage.name}",
         "@type": "CreateAction",
         "name": stage.name,
         "description": stage.command,
-        "instrument": {"@id": code if code in material.files else MAIN},
+        "instrument": {"@id": _code(material, stage)},
         "object": _refer([_known(material, stage, item, absent) for item in stage.deps]),
         "result": _refer(
             [_known(material, stage, item, absent) for item in (*stage.kept, *stage.cached)]
         ),
-        "agent": _refer([material.about.people[0]["@id"]])[0],
-        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "agent": _refer([material.about.people[0]["@id"]]),
+        "actionStatus": "http://schema.org/CompletedActionStatus",
         "environment": _refer([f"#setting-{key}" for key in ("reproducible", "device", "threads")]),
     }
     if ended:
@@ -278,8 +291,8 @@ def _whole(material: Material) -> dict[str, Any]:
         "object": _refer(["params.yaml"]),
         "result": _refer([name for name in ("reports/report.md", "seals.txt", "results.csv",
                                             "index_sets.csv") if name in material.files]),
-        "agent": _refer([material.about.people[0]["@id"]])[0],
-        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "agent": _refer([material.about.people[0]["@id"]]),
+        "actionStatus": "http://schema.org/CompletedActionStatus",
     }  # fmt: skip
     if known:
         found |= {"startTime": min(one[0] for one in known), "endTime": max(e for _, e in known)}

@@ -27,7 +27,7 @@ CODE = Path(stages.__file__).resolve().parents[1]
 MOST = 1 << 30
 FILES = ("params.yaml", "dvc.yaml", "dvc.lock", "pyproject.toml", "requirements.lock",
          "CITATION.cff", "LICENSE", "README.md")  # fmt: skip
-FOLDERS = ("docs", "imported", "reports", "splits", "data/code", "data/recipes")
+FOLDERS = ("imported", "reports", "splits", "data/code", "data/recipes")
 OF_DATA = ("manifest.json", "protocol.json")
 ARRAYS = tuple(f"{part}_{kind}.npy" for part in ("train", "test") for kind in ("images", "labels"))
 LEFT_OUT = {"__pycache__"}
@@ -106,7 +106,9 @@ def gather(root: Path, study: Settings, data: bool) -> Iterator[tuple[str, bytes
         if path.is_file():
             yield name, read_regular(path, MOST, follow=True)
     code = root if (root / "stages").is_dir() else CODE
-    places = [(code, "stages"), *((root, name) for name in (*FOLDERS, *study.code))]
+    docs = root if (root / "docs").is_dir() else CODE
+    places = [(code, "stages"), (docs, "docs")]
+    places += [(root, name) for name in (*FOLDERS, *study.code)]
     for top, folder in places:
         for path in _files(top / folder):
             yield path.relative_to(top).as_posix(), read_regular(path, MOST)
