@@ -55,7 +55,8 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     rounds = drawn[~drawn["strategy"].isin(bounds)]
     made = gathered.build(rounds, full, settings, root, drawn=drawn, whole=whole)
     outputs: dict[str, str | bytes] = {
-        "metrics.json": json.dumps(gathered.metrics(made["summary"]), indent=1) + "\n"
+        "metrics.json": json.dumps(gathered.metrics(made, settings.report.baseline), indent=1)
+        + "\n"
     }
     shown = {}
     for name, frame in made.items():

@@ -89,9 +89,7 @@ def _autorank(rows: pd.DataFrame) -> bytes:
 
 def _rliable(rows: pd.DataFrame) -> bytes:
     areas, tasks = _areas(rows), list(dict.fromkeys(rows["task"]))
-    found = {
-        name: areas[name].unstack("task")[tasks].to_numpy().tolist() for name in areas.columns
-    }
+    found = {name: areas[name].unstack("task")[tasks].to_numpy().tolist() for name in areas.columns}
     return (json.dumps(found, indent=1) + "\n").encode()
 
 
