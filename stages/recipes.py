@@ -72,8 +72,8 @@ def _replayed(study: settings.Settings, label: str, root: Path) -> str:
     source = imported.find(root, **catalogue.bind(entry.scorer, options, "scorer").keywords)
     for name in study.tasks:
         task = study.task[name]
-        sizes = task.split.initial, task.query_size, study.budget_rounds
-        imported.fits(source, name, sizes, study.seeds)
+        sizes = [task.selects(n) for n in range(study.budget_rounds)]
+        imported.fits(source, name, task.split.initial, sizes, study.seeds)
     return source.digest
 
 

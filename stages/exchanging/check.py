@@ -96,6 +96,7 @@ class Deposit:
             try:
                 links = [Link(self.root, name) for name in names]
                 self._check_chain(links, task, strategy, seed)
+                self._check_pool(f"{shared}/pool.txt", links)
             except (OSError, ValueError, KeyError) as error:
                 self.say(f"{folder}: not a whole chain ({error!r})")
                 continue
@@ -114,8 +115,8 @@ class Deposit:
                 links[0].header[key] for key in ("data", "rows")
             ):
                 self.say(f"{link.name}: is about other data")
-            parent = header["parent"].rpartition("sha256:")[2] if at else "none"
-            if parent != (links[at - 1].digest if at else "none"):
+            parent = header["parent"].rpartition("sha256:")[2]
+            if at and parent != links[at - 1].digest:
                 self.say(f"{link.name}: its parent has changed")
             total += len(link.rows) if at else 0
             if int(header["total"]) != total:
@@ -127,6 +128,22 @@ class Deposit:
             self.say(f"{links[-1].name}: a row of the validation set was labeled")
         if len(links[-1].rows):
             self.say(f"{links[-1].name}: a seal holds no rows")
+
+    def _check_pool(self, name: str, links: list[Link]) -> None:
+        """What the pool leaves out, where it does, is in none of the sets."""
+        parent = links[0].header["parent"].rpartition("sha256:")[2]
+        if not (self.root / name).exists():
+            if parent != "none":
+                self.say(f"{name}: missing")
+            return
+        pool = Link(self.root, name)
+        for fault in pool.faults():
+            self.say(fault)
+        if parent != pool.digest:
+            self.say(f"{links[0].name}: its parent has changed")
+        for link in links:
+            if np.isin(link.rows, pool.rows).any():
+                self.say(f"{link.name}: has a row that the pool leaves out")
 
     def check_results(self) -> None:
         """The results that the seals pin, and what each says of itself."""
@@ -150,9 +167,10 @@ class Deposit:
 
     def _check_record(self, name: str, record: dict, labeled: int) -> None:
         right, tested = record["per_class_correct"], record["per_class_test"]
+        others = record.get("none_of_these", 0)  # images of no class that was asked for
         sums = (
             ("labeled", labeled, record["labeled"]),
-            ("labeled_per_class", sum(record["labeled_per_class"]), record["labeled"]),
+            ("labeled_per_class", sum(record["labeled_per_class"]) + others, record["labeled"]),
             ("per_class_correct", sum(right), record["correct"]),
             ("per_class_test", sum(tested), record["test"]),
             ("accuracy", round(sum(right) / sum(tested), 6), record["accuracy"]),

@@ -117,12 +117,17 @@ def checked(apart: Path, task: str, strategy: str, seed: int) -> ledger.Chain:
     if last is None:
         raise UserError(f"{folder}: no link of a run")
     chain = ledger.walk(last)
-    links = [chain.validation, chain.initial, *chain.links]
+    shared = [link for link in (chain.pool, chain.validation, chain.initial) if link is not None]
+    links = [*shared, *chain.links]
     for at, link in enumerate(links):
         for key, value in link.header.items():
             if not value.isprintable():
                 raise UserError(f"{link.path}: header {key} holds a control character")
-        due = {"task": task, "strategy": ledger.SHARED if at < 2 else strategy, "seed": str(seed)}
+        due = {
+            "task": task,
+            "strategy": ledger.SHARED if at < len(shared) else strategy,
+            "seed": str(seed),
+        }
         for key, value in due.items():
             if link.header[key] != value:
                 raise UserError(

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stages.machine.errors import UserError, nearest
 from stages.machine.reading import read_json, read_regular, shown
 from stages.study import ledger
@@ -74,9 +76,8 @@ class Imported:
         """
         self._check_seed(seed)
         folder = Layout(self.folder).shared_split(self.task, seed)
-        found = ledger.read(folder / "validation.txt"), ledger.read(folder / "initial.txt")
-        ledger.check_shared(*found)
-        return found
+        found = ledger.read_shared(folder)
+        return found.validation, found.initial
 
     def chain(self, seed: int) -> ledger.Chain:
         """The run of a seed, checked; a seal is left out.
@@ -91,7 +92,7 @@ class Imported:
             while (path := layout.link(self.task, self.strategy, seed, n)).exists():
                 last, n = path, n + 1
         chain = ledger.walk(last)
-        return ledger.Chain(chain.validation, chain.initial, chain.links[: -1 if n == 0 else None])
+        return replace(chain, links=chain.links[: -1 if n == 0 else None])
 
     def _check_seed(self, seed: int) -> None:
         if seed not in self.seeds:
@@ -143,18 +144,21 @@ def find(root: Path, source: str, of: str = "") -> Imported:
     return replace(found, strategy=of or names[0])
 
 
-def fits(source: Imported, task: str, sizes: tuple[int, int, int], seeds: Sequence[int]) -> None:
+def fits(
+    source: Imported, task: str, initial: int, sizes: Sequence[int], seeds: Sequence[int]
+) -> None:
     """Raise unless a study's task can replay what was imported.
 
     Args:
         task: its name, for messages.
-        sizes: rows of the initial set and of a query, and how often a run selects.
+        initial: rows of the initial set.
+        sizes: rows that each selection takes, in order.
         seeds: those of the study.
 
     Raises:
         UserError: a seed is missing, a set has another size, or there are too few of them.
     """
-    initial, query, times = sizes
+    times = len(sizes)
     for seed in seeds:
         chain = source.chain(seed)
         if (found := len(chain.initial.indices)) != initial:
@@ -166,11 +170,11 @@ def fits(source: Imported, task: str, sizes: tuple[int, int, int], seeds: Sequen
                 f"{chain.links[-1].path}: the run selects {count} times, 'rounds' in params.yaml "
                 f"select {times} times"
             )
-        for link in chain.links[1 : times + 1]:
+        for link, query in zip(chain.links[1:], sizes, strict=False):
             if len(link.indices) != query:
                 raise UserError(
                     f"{link.path}: holds {len(link.indices)} rows, task.{task}.query_size is "
-                    f"{query}"
+                    f"{query} there"
                 )
 
 
@@ -207,9 +211,10 @@ def following(source: Imported, own: ledger.Chain, seed: int) -> ledger.Link:
     if n + 1 >= len(chain.links):
         raise UserError(f"{chain.links[-1].path}: is the last, round {n} needs one more")
     link = chain.links[n + 1]
-    taken = set(own.validation.indices.tolist())
-    if both := [row for row in link.indices.tolist() if row in taken]:
-        raise UserError(
-            f"{link.path}: row {both[0]} is in the validation set {own.validation.path}"
-        )
+    for rows, where in (
+        (own.validation.indices, f"in the validation set {own.validation.path}"),
+        (own.left_out, "left out of the pool"),
+    ):
+        if len(both := link.indices[np.isin(link.indices, rows)]):
+            raise UserError(f"{link.path}: row {both[0]} is {where}")
     return link
