@@ -108,7 +108,7 @@ def joint_loss(
     restored: float,
 ) -> Tensor:
     """CE of real images, and of what E, G and D make after a step of theirs on the same images."""
-    from stages.models.fit import entropy_against
+    from stages.models.fit import entropy_against, entropy_of
     from stages.models.generative import one_hot, statistics_kept
 
     real = batch.labeled.view()
@@ -121,12 +121,12 @@ def joint_loss(
         return loss
 
     made = trainer.step(real, chances, pulled)
-    loss = entropy_against(batch.logits(network), batch.targets, batch.exact)
+    loss = entropy_of(batch, batch.logits(network))
     for images, weight in ((made.generated, generated), (made.restored, restored)):
         if weight:
             with statistics_kept(network):
                 logits = batch.logits(network, images)
-            loss = loss + weight * entropy_against(logits, batch.targets, batch.exact)
+            loss = loss + weight * entropy_of(batch, logits)
     return loss
 
 
