@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,8 @@ class Way:
 
     def at_random(self) -> Way:
         """The same learner with random sampling."""
-        drawn = catalogue.find("random")
-        return Way(self.name, dataclasses.replace(self.entry, scorer=drawn.scorer,
-                   selector=drawn.selector), self.settings | {"candidates": 0})  # fmt: skip
+        drawn = dataclasses.replace(catalogue.find("random"), learner=self.entry.learner)
+        return Way(self.name, drawn, self.settings | {"candidates": 0})
 
 
 @dataclasses.dataclass
@@ -159,28 +159,33 @@ class World:
 
 @dataclasses.dataclass
 class Curve:
-    """Accuracies after each round, the last round's signature, CPU seconds of all trainings."""
+    """Accuracies after each training, the last one's signature, CPU seconds of the first."""
 
     reached: list[float]
     signature: dict[str, float]
     seconds: float
 
 
-def grown(world: World, round: Round, way: Way, rounds: int) -> Curve:
-    """Train, and ``rounds`` times query and train again."""
-    reached, seconds = [], 0.0
-    for left in range(rounds, -1, -1):
-        start = time.process_time()
-        learned = way.train(round)
-        seconds += time.process_time() - start
-        reached.append(world.accuracy(learned, round))
-        if left:
-            pool = pool_of(round, learned, way.settings)
-            scored = score(pool, way.entry, way.settings)
-            choice = choose(way.name, scored, pool, way.entry, way.settings)
-            carry = {"learner": learned.carry, **choice.carry}
-            round = world.bought(round, choice.rows, carry)
-    return Curve(reached, world.signature(learned, round), seconds / (rounds + 1))
+def grown(world: World, round: Round, way: Way, rounds: int) -> tuple[Curve, Curve]:
+    """Train, and ``rounds`` times query and train again: at random, and by the strategy's query.
+
+    Both have the first training in common.
+    """
+    start = time.process_time()
+    first = way.train(round)
+    seconds, found = time.process_time() - start, []
+    for asked in (way.at_random(), way):
+        learned, now = first, round
+        reached = [world.accuracy(first, round)]
+        for _ in range(rounds):
+            pool = pool_of(now, learned, asked.settings)
+            scored = score(pool, asked.entry, asked.settings)
+            choice = choose(way.name, scored, pool, asked.entry, asked.settings)
+            now = world.bought(now, choice.rows, {"learner": learned.carry, **choice.carry})
+            learned = way.train(now)
+            reached.append(world.accuracy(learned, now))
+        found.append(Curve(reached, world.signature(learned, now), seconds))
+    return found[0], found[1]
 
 
 def mean(values: list[float], digits: int = 2) -> str:
@@ -189,7 +194,7 @@ def mean(values: list[float], digits: int = 2) -> str:
     return f"{np.mean(values):.{digits}f}{spread}"
 
 
-def signs(curves: list[Curve]) -> str:
+def signs(curves: Sequence[Curve]) -> str:
     """Means of what the signatures say."""
     names = dict.fromkeys(key for curve in curves for key in curve.signature)
     each = {key: [c.signature[key] for c in curves if key in c.signature] for key in names}
@@ -200,23 +205,25 @@ def compare(world: World, texts: list[str], also: list[str]) -> None:
     """A row for each strategy, and a shorter one for each of ``also``."""
     options, begun = world.options, [world.begin(seed) for seed in range(world.options.seeds)]
     first, last = options.labels, options.labels + options.rounds * options.query_size
-    plain = [grown(world, round, Way.of("random"), options.rounds) for round in begun]
+    plain = [grown(world, round, Way.of("random"), options.rounds)[0] for round in begun]
     for labels, at in ((first, 0), (last, -1)):
         print(f"plain, {labels} labels:", mean([c.reached[at] for c in plain]), flush=True)
     rows = []
     for text in (*texts, *also):
-        way, queried = Way.of(text), text in texts
-        rounds = options.rounds if queried else 0
-        chance = [grown(world, round, way.at_random(), rounds) for round in begun]
-        own = [grown(world, round, way, rounds) for round in begun] if queried else chance
-        cells = [mean([a.reached[0] - b.reached[0] for a, b in zip(chance, plain, strict=True)])]
-        for some, others in ((chance, plain), (own, chance)):
-            pairs = zip(some, others, strict=True)
-            cells.append(mean([a.reached[-1] - b.reached[-1] for a, b in pairs]) if rounds else "")
-        rows.append((text, *cells, signs(own), f"{np.mean([c.seconds for c in chance]):.1f}"))
+        way, rounds = Way.of(text), options.rounds if text in texts else 0
+        chance, own = zip(*(grown(world, round, way, rounds) for round in begun), strict=True)
+        cells = [gain(chance, plain, 0)]
+        cells += [gain(chance, plain, -1), gain(own, chance, -1)] if rounds else ["", ""]
+        rows.append((text, *cells, signs(own), mean([c.seconds for c in own], 1)))
         print(*rows[-1], sep=" | ", flush=True)
     print()
     show(("strategy", *(head.format(first, last) for head in HEADER)), rows)
+
+
+def gain(some: Sequence[Curve], others: Sequence[Curve], at: int) -> str:
+    """Of some accuracies over others, seed by seed."""
+    pairs = zip(some, others, strict=True)
+    return mean([one.reached[at] - other.reached[at] for one, other in pairs])
 
 
 def parsed() -> argparse.Namespace:

@@ -73,7 +73,9 @@ def train(
         The network; ``parts["generator"]``: E, G and D. The signature: ``discriminator_loss`` of
         the last step (3 ln 2 = 2.079 where D cannot tell), ``squared_error`` of a test image's
         reconstruction (mean over pixels in [0, 1]), ``generated_right``: the share of 1,000
-        generated images that the classifier takes for what they are meant to be.
+        generated images that the classifier takes for what they are meant to be, which it may do
+        whatever they look like, for G is led by it; ``generated_like``: the share whose nearest
+        labeled image, pixel by pixel, is of the class that they are meant to be of.
 
     Raises:
         UserError: training diverged (weights are no longer finite).
@@ -134,13 +136,16 @@ def signature(
     network: Network, networks: Networks, trainer: GenerativeTrainer, round: Round
 ) -> dict[str, object]:
     """How well images are made; the reconstruction is measured on test images later."""
-    from stages.models.generative import reconstruction_error, share_right
+    from stages.models.generative import reconstruction_error, shares_right
 
     def squared_error(batches: Batches, labels: np.ndarray) -> float:
         return reconstruction_error(networks, batches, labels, round.classes)
 
+    real = round.batches.normalise(round.batches.raw(round.labeled))
+    right, like = shares_right(networks, network, trainer, round.classes, real, round.labels)
     return {
         "discriminator_loss": trainer.discriminator_loss,
         "squared_error": squared_error,
-        "generated_right": share_right(networks, network, round.classes, trainer),
+        "generated_right": right,
+        "generated_like": like,
     }
