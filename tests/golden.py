@@ -230,6 +230,9 @@ NEWER: dict[str, Any] = {
         "alfa_mix": {},
         "noise_stability": {"perturbations": 3},
         "tcm": {"switch": 1.5, "clusters": 12},
+        "vessal": {},
+        "dcom": {"centre": 0.5, "steepness": 5.0},
+        "active_ft": {"iterations": 20},
     },
     "task": {"epochs": 1},
 }

@@ -73,7 +73,9 @@ def train(
         The network; ``parts["generator"]``: E, G and D. The signature: ``discriminator_loss`` of
         the last step (3 ln 2 = 2.079 where D cannot tell), ``squared_error`` of a test image's
         reconstruction (mean over pixels in [0, 1]), ``generated_right``: the share of 1,000
-        generated images that the classifier takes for what they are meant to be.
+        generated images that the classifier takes for what they are meant to be, which it may do
+        whatever they look like, for G is led by it; ``generated_like``: the share whose nearest
+        labeled image, pixel by pixel, is of the class that they are meant to be of.
 
     Raises:
         UserError: training diverged (weights are no longer finite).
@@ -108,7 +110,7 @@ def joint_loss(
     restored: float,
 ) -> Tensor:
     """CE of real images, and of what E, G and D make after a step of theirs on the same images."""
-    from stages.models.fit import entropy_against
+    from stages.models.fit import entropy_against, entropy_of
     from stages.models.generative import one_hot, statistics_kept
 
     real = batch.labeled.view()
@@ -121,12 +123,12 @@ def joint_loss(
         return loss
 
     made = trainer.step(real, chances, pulled)
-    loss = entropy_against(batch.logits(network), batch.targets, batch.exact)
+    loss = entropy_of(batch, batch.logits(network))
     for images, weight in ((made.generated, generated), (made.restored, restored)):
         if weight:
             with statistics_kept(network):
                 logits = batch.logits(network, images)
-            loss = loss + weight * entropy_against(logits, batch.targets, batch.exact)
+            loss = loss + weight * entropy_of(batch, logits)
     return loss
 
 
@@ -134,13 +136,16 @@ def signature(
     network: Network, networks: Networks, trainer: GenerativeTrainer, round: Round
 ) -> dict[str, object]:
     """How well images are made; the reconstruction is measured on test images later."""
-    from stages.models.generative import reconstruction_error, share_right
+    from stages.models.generative import reconstruction_error, shares_right
 
     def squared_error(batches: Batches, labels: np.ndarray) -> float:
         return reconstruction_error(networks, batches, labels, round.classes)
 
+    real = round.batches.normalise(round.batches.raw(round.labeled))
+    right, like = shares_right(networks, network, trainer, round.classes, real, round.labels)
     return {
         "discriminator_loss": trainer.discriminator_loss,
         "squared_error": squared_error,
-        "generated_right": share_right(networks, network, round.classes, trainer),
+        "generated_right": right,
+        "generated_like": like,
     }

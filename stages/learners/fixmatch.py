@@ -56,8 +56,7 @@ def train(
     Raises:
         UserError: training diverged (weights are no longer finite).
     """
-    from stages.models.fit import fresh
-    from stages.models.losses import entropy_against
+    from stages.models.fit import entropy_of, fresh
     from stages.models.mixing import fit_averaged, strong, sure_entropy, weak
     from stages.rounds.context import Learned
 
@@ -67,9 +66,7 @@ def train(
 
     def loss(batch: Batch, network: Network) -> Tensor:
         logits, guesses, strong_logits = passed(batch, network)
-        supervised = entropy_against(
-            logits, batch.targets, batch.exact, batch.smoothing, batch.weights
-        )
+        supervised = entropy_of(batch, logits)
         if guesses is None:  # the whole pool is labeled
             return supervised
         found = guesses.amax(1) >= threshold

@@ -96,10 +96,11 @@ def joint_loss(
 ) -> Tensor:
     """CE + weight times the ranking loss; ``detached``: the latter has no gradient for the network.
 
-    The losses that are ranked are constants: what is learned is to predict them.
+    The losses that are ranked are constants: what is learned is to predict them. They are those of
+    the labels themselves, not smoothed and not weighted.
     """
     from stages.models.caught import caught
-    from stages.models.fit import entropy_against
+    from stages.models.fit import entropy_of
     from stages.models.loss_head import losses_of, ranking_loss
 
     with caught([network.body.get_submodule(name) for name in network.block_names]) as maps:
@@ -108,7 +109,7 @@ def joint_loss(
         maps = [each.detach() for each in maps]
     losses = losses_of(logits, batch.targets, batch.exact)
     ranking = ranking_loss(head(maps), losses, margin)
-    return entropy_against(logits, batch.targets, batch.exact) + weight * ranking
+    return entropy_of(batch, logits) + weight * ranking
 
 
 def correlation(network: Network, head: LossHead, batches: Batches, labels: np.ndarray) -> float:

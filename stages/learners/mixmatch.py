@@ -78,8 +78,7 @@ def train(
         UserError: training diverged (weights are no longer finite).
     """
     from stages.machine.randomness import Purpose
-    from stages.models.fit import fresh
-    from stages.models.losses import entropy_against
+    from stages.models.fit import entropy_of, fresh
     from stages.models.mixing import fit_averaged, squared_error, weak
     from stages.rounds.context import Learned
 
@@ -92,9 +91,7 @@ def train(
         images, targets = mixed_up(images, targets, alpha, rng)
         size = len(batch.targets)
         logits = apart(batch, network, images, size)
-        supervised = entropy_against(
-            logits[:size], targets[:size], batch.exact, batch.smoothing, batch.weights
-        )
+        supervised = entropy_of(batch, logits[:size], targets[:size])
         if len(logits) == size:  # the whole pool is labeled
             return supervised
         weight = unlabeled_weight * ramped(batch.step, ramp)

@@ -114,10 +114,10 @@ def joint_loss(
 ) -> Tensor:
     """CE + alpha (E_U D - gamma E_L D), after the critic's own steps on the same features."""
     from stages.models.caught import caught
-    from stages.models.fit import entropy_against
+    from stages.models.fit import cross_entropy
 
     with caught([network.body]) as features:
-        loss = entropy_against(batch.logits(network), batch.targets, batch.exact)
+        loss = cross_entropy(batch, network)
         if batch.unlabeled is None:  # the whole pool is labeled
             return loss
         batch.logits(network, batch.unlabeled.view())

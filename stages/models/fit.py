@@ -84,8 +84,17 @@ def cross_entropy(batch: Batch, network: Network) -> Tensor:
 
     Labels are smoothed and classes weighted as the task says.
     """
-    logits = batch.logits(network)
-    return entropy_against(logits, batch.targets, batch.exact, batch.smoothing, batch.weights)
+    return entropy_of(batch, batch.logits(network))
+
+
+def entropy_of(batch: Batch, logits: Tensor, targets: Tensor | None = None) -> Tensor:
+    """:func:`cross_entropy` where the logits (B, C) are known already, or are of other images.
+
+    Args:
+        targets: labels (B,) or chances (B, C), in place of the batch's.
+    """
+    targets = batch.targets if targets is None else targets
+    return entropy_against(logits, targets, batch.exact, batch.smoothing, batch.weights)
 
 
 def fresh(round: Round) -> Network:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stages.geometry.distances import Frame, Points, nearest
 from stages.geometry.grid import blocks
 from stages.models import Network
 from stages.models.autoencoder import (
@@ -232,14 +233,31 @@ def reconstruction_error(
 
 
 @torch.no_grad()
-def share_right(
-    networks: Networks, network: Network, classes: int, trainer: GenerativeTrainer
-) -> float:
-    """Share of ``GENERATED`` images, of all classes in turn, that are classified as theirs."""
+def shares_right(
+    networks: Networks,
+    network: Network,
+    trainer: GenerativeTrainer,
+    classes: int,
+    real: Tensor,
+    labels: np.ndarray,
+) -> tuple[float, float]:
+    """Shares of ``GENERATED`` images, of all classes in turn, that are of the class asked for.
+
+    The first by the classifier, that was trained on such images and by which G was led; the second
+    by the nearest real image, which knows nothing of them.
+
+    Args:
+        real: labeled images, normalised, (L, C, H, W).
+        labels: int64, (L,).
+    """
     networks.eval()
     network.eval()
     device = trainer.batches.compute.device
     targets = torch.arange(GENERATED, device=device) % classes
     noise = normal_noise(GENERATED, networks.latent, trainer.rng, trainer.batches.compute)
     images = networks.generator(noise, one_hot(targets, classes, noise))
-    return float((network(images).argmax(1) == targets).double().mean())
+    right = (network(images).argmax(1) == targets).double().mean()
+    known, made = (one.flatten(1).double().cpu().numpy() for one in (real, images))
+    frame = Frame(known, made)
+    own, _ = nearest(Points.of(made, frame), Points.of(known, frame))
+    return float(right), float((labels[own] == targets.cpu().numpy()).mean())

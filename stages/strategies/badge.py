@@ -87,7 +87,8 @@ class Gradients:
     """The embeddings a_i x_i^T in two factors on grids (:mod:`stages.geometry.grid`).
 
     Attributes:
-        lengths: squared, float64, shape (N,), in an arbitrary unit.
+        lengths: squared, float64, shape (N,), in units of 4^exponent.
+        exponent: of about the longest.
     """
 
     def __init__(self, errors: np.ndarray, features: np.ndarray) -> None:
@@ -110,7 +111,8 @@ class Gradients:
                 exponents[part] += exponent
                 self.lengths[part] *= squares(rows)
         # Lengths count in units of about the longest, so that none overflows.
-        self.scales = np.ldexp(1.0, exponents - exponents.max(initial=-2000))
+        self.exponent = int(exponents.max(initial=-2000))
+        self.scales = np.ldexp(1.0, exponents - self.exponent)
         self.lengths *= self.scales**2
 
     def approach(self, nearest: np.ndarray, picks: np.ndarray) -> None:
@@ -128,10 +130,15 @@ class Gradients:
 
     def _beyond(self, picks: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
         """Squared distances less the squared length of the row, shape (picks, rows)."""
-        overlap = self.features[picks].astype(self.work) @ self.features[rows].astype(self.work).T
-        # Powers of two: scaling is exact.
-        left = self.errors[picks] * (-2 * self.scales[picks, None])
-        right = self.errors[rows] * self.scales[rows, None]
-        overlap = (left @ right.T) * overlap
+        overlap = self.products(picks, rows)
+        overlap *= -2
         overlap += self.lengths[picks, None]
         return overlap
+
+    def products(self, picks: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
+        """Dot products of embeddings, in the unit of the lengths, shape (picks, rows)."""
+        overlap = self.features[picks].astype(self.work) @ self.features[rows].astype(self.work).T
+        # Powers of two: scaling is exact.
+        left = self.errors[picks] * self.scales[picks, None]
+        right = self.errors[rows] * self.scales[rows, None]
+        return (left @ right.T) * overlap

@@ -21,6 +21,7 @@ from stages.models.generative import (
     Networks,
     one_hot,
     reconstruction_error,
+    shares_right,
     statistics_kept,
 )
 from stages.rounds.context import Pool
@@ -80,6 +81,27 @@ def test_an_image_is_restored_after_itself_and_noise_gives_its_class(learned):
     same_class = chances @ chances.T > 0
     assert apart[same_class].mean() < 0.5 * apart[~same_class].mean()
     assert found.parts["signature"]["generated_right"] > 0.9
+    assert found.parts["signature"]["generated_like"] > 0.9
+
+
+def test_a_classifier_that_is_led_along_says_nothing_of_the_images():
+    """The nearest labeled image does: a generator that has learned nothing is right by chance."""
+    given = problem(rows=40, how="machine")
+    trainer = trainer_of(given)
+
+    class Led(torch.nn.Module):
+        """Takes every image for what it is meant to be."""
+
+        def forward(self, images):
+            return F.one_hot(torch.arange(len(images)) % 2)
+
+    real, labels, _ = images_of(given, given.labeled)
+    seen, draw = [], trainer.networks.generator.forward
+    trainer.networks.generator.forward = lambda *ways: seen.append(draw(*ways)) or seen[-1]
+    right, like = shares_right(trainer.networks, Led(), trainer, 2, real, given.labels)
+    nearest = torch.cdist(seen[0].flatten(1), real.flatten(1)).argmin(1).numpy()
+    assert right == 1.0 and like == (given.labels[nearest] == np.arange(1000) % 2).mean()
+    assert 0.4 < like < 0.6
 
 
 def test_the_signature_is_the_error_of_a_pixel(learned):

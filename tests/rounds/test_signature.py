@@ -27,7 +27,7 @@ OWN = {
     "learning_loss": {"rank_correlation"},
     "waal": {"distance", "critic_auc", "critic_slope"},
     "vaal": {"discriminator_loss", "discriminator_auc", "divergence", "squared_error"},
-    "bgadl": {"discriminator_loss", "squared_error", "generated_right"},
+    "bgadl": {"discriminator_loss", "squared_error", "generated_right", "generated_like"},
 }
 
 

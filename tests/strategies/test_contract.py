@@ -35,6 +35,7 @@ QUICK = {
     "hybrid": {"discriminator_epochs": 3, "diversity": "discriminator"},
     "learning_loss": {"width": 8},
     "vaal": {"width": 4, "latent": 4},
+    "active_ft": {"iterations": 10},
     "bgadl": {"width": 4, "latent": 4},
 }
 LABELED, CANDIDATES, B = 16, 40, 6

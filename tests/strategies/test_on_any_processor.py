@@ -18,7 +18,7 @@ from stages.rounds.selection import choose, score
 
 NAMES = [
     *("max_herding", "uherding", "power_bald", "power_entropy", "falcun", "clue"),
-    *("dropquery", "alfa_mix", "noise_stability", "tcm"),
+    *("dropquery", "alfa_mix", "noise_stability", "tcm", "vessal", "dcom", "active_ft"),
 ]
 
 

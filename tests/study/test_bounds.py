@@ -247,6 +247,19 @@ SETTINGS: dict[str, dict[str, tuple[Any, Any]]] = {
         "output": ("probabilities", ("probabilities", "embedding")),
         "candidates": (25_000, "from 0 to 1e9"),
     },
+    "vessal": {"regularisation": (0.01, "above 0 to 1e12")},
+    "dcom": {
+        "delta": (0.0, "from 0 to 2"),
+        "purity": (0.95, "above 0 to 1"),
+        "centre": (0.9, "from 0 to 1"),
+        "steepness": (30.0, "above 0 to 1e12"),
+    },
+    "active_ft": {
+        "temperature": (0.07, "above 0 to 1e12"),
+        "balance": (1.0, "from 0 to 1e12"),
+        "iterations": (300, "from 1 to 1e6"),
+        "learning_rate": (0.001, "above 0 to 1000"),
+    },
     "tcm": {
         "switch": (5.0, "from 0 to 1e12"),
         "clusters": (500, "from 1 to 1e9"),
