@@ -82,6 +82,13 @@ class Task(Section):
     amp: bool = False  # bfloat16 autocast; only with reproducible: off
     channels_last: bool = False  # only with reproducible: off
     compile: bool = False  # torch.compile; only with reproducible: off
+    # Whether results hold small pictures of what was selected first; auto: of public data alone.
+    thumbnails: Literal["auto", True, False] = "auto"
+
+    @property
+    def shows_pixels(self) -> bool:
+        """Whether anything that git holds may show images of the data set."""
+        return self.dataset.public if self.thumbnails == "auto" else bool(self.thumbnails)
 
 
 class Round(Section):

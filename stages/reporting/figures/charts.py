@@ -118,13 +118,16 @@ def read_first_selected(settings, root: Path) -> dict[str, list[tuple[str, list[
         root: folder that holds `reports/`.
 
     Returns:
-        Task -> [(strategy, up to ten PNG images as base64)]; tasks without any are left out.
+        Task -> [(strategy, up to ten PNG images as base64)]; tasks without any, or whose
+        ``thumbnails`` say no, are left out.
 
     Raises:
         UserError: for an entry that is not a list of PNG images.
     """
     found: dict[str, list[tuple[str, list[str]]]] = {}
     for task in settings.tasks:
+        if not getattr(getattr(settings, "task", {}).get(task), "shows_pixels", True):
+            continue
         for strategy in settings.strategies:
             path = Layout(root).result(task, strategy, settings.seeds[0], settings.rounds[0].n)
             images = json.loads(path.read_bytes()).get(FIRST_SELECTED)
