@@ -51,6 +51,8 @@ def content(study: settings.Settings, task: str, prepared: Prepared) -> dict[str
     shared = study.model_dump(mode="json", include=keys)
     # The data's digest says all about them; where their files lie is nobody else's business.
     about = study.task[task].model_dump(mode="json", exclude={"dataset"})
+    if about.get("thumbnails") == "auto":
+        del about["thumbnails"]  # which says nothing
     code = {"model": task_code.of_model(study.task[task].model)}
     return {"data": prepared.identity} | shared | about | _published(study, task) | {"code": code}
 

@@ -98,6 +98,8 @@ def check_protocol(path: Path, task: str, plan: Plan, data: Data | None) -> list
     shared = SHARED if plan.raw.get("reproducible") == "portable" else (*SHARED, "threads")
     given = {key: plan.raw[key] for key in shared if key in plan.raw}
     given |= {key: value for key, value in plan.raw["task"][task].items() if key != "dataset"}
+    if given.get("thumbnails") == "auto":
+        del given["thumbnails"]  # which says nothing
     for key, value, said in _differences(given, protocol):
         faults.append(
             f"{path}: {shown(key, 60)} is {shown(repr(said), 80)}, {plan.path} says "

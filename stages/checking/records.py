@@ -308,7 +308,7 @@ def _selection(record: dict[str, Any], place: Place) -> Iterator[str]:
         yield "selection is there, but selected is 0"
     pictures = place.data is None or place.data.pictures
     wanted = min(SHOWN, record["selected"]) if pictures else 0
-    if images is not None and len(images) != wanted:
+    if images and len(images) != wanted:  # none: their owner shows none
         yield f"first_selected has {len(images)} images, but selected asks for {wanted}"
 
 

@@ -93,7 +93,8 @@ def describe_choice(choice: Choice | None) -> dict[str, Any]:
     found: dict[str, Any] = {"selected": len(choice.positions)}
     found["selection"] = properties(choice.pool, choice.positions)
     if choice.pool.round.n == 0:
-        found["first_selected"] = thumbnails(choice.pool, choice.positions)
+        shown = choice.pool.round.task.shows_pixels
+        found["first_selected"] = thumbnails(choice.pool, choice.positions) if shown else []
     return found
 
 

@@ -83,8 +83,12 @@ class Task(Section):
     oracle: Oracle = Oracle()
     pool: Pool = Pool()
     metrics: Metrics = ()  # of the test set, beside what every record has
+    # Whether results hold small pictures of what was selected first; auto: of public data alone.
+    thumbnails: Literal["auto", True, False] = "auto"
 
-    said_if_given = model_serializer(mode="wrap")(said_if_given("oracle", "pool", "metrics"))
+    said_if_given = model_serializer(mode="wrap")(
+        said_if_given("oracle", "pool", "metrics", "thumbnails")
+    )
 
     @property
     def problem(self) -> Problem:
@@ -105,6 +109,11 @@ class Task(Section):
         """The most rows that a round selects."""
         sizes = self.query_size
         return sizes if isinstance(sizes, int) else max(sizes)
+
+    @property
+    def shows_pixels(self) -> bool:
+        """Whether anything that git holds may show images of the data set."""
+        return self.dataset.public if self.thumbnails == "auto" else bool(self.thumbnails)
 
 
 class Round(Section):

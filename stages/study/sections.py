@@ -131,6 +131,14 @@ class Dataset(Named):
     known = catalogue.DATA_SETS
     find = staticmethod(catalogue.find_data_set)
 
+    @property
+    def public(self) -> bool:
+        """Whether anybody can have the images: a data set of ours that needs no files of a user's.
+
+        One's own (``module:name``) and whatever is read from a folder of one's own are private.
+        """
+        return self.name in catalogue.DATA_SETS and not self.entry.root
+
     # Folder of the files; None: where the data set's function looks. 4096: Linux's longest path.
     root: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
 

@@ -39,13 +39,16 @@ def read_first_selected(settings, root: Path) -> dict[str, list[First]]:
         root: folder that holds `reports/`.
 
     Returns:
-        Task -> what each strategy chose; tasks without any are left out.
+        Task -> what each strategy chose; tasks without any, or whose ``thumbnails`` say no, are
+        left out.
 
     Raises:
         UserError: for an entry that is not a list of PNG images.
     """
     found: dict[str, list[First]] = {}
     for task in settings.tasks:
+        if not getattr(getattr(settings, "task", {}).get(task), "shows_pixels", True):
+            continue
         for strategy in settings.strategies:
             records = []
             for item in settings.rounds[:2]:
@@ -69,7 +72,8 @@ def _chosen_classes(records: list[dict]) -> tuple[int, ...]:
     counts = [record.get("labeled_per_class") for record in records]
     if len(counts) < 2 or not all(counts):
         return ()
-    return tuple(after - before for before, after in zip(*counts, strict=True))
+    new = tuple(after - before for before, after in zip(*counts, strict=True))
+    return () if min(new) < 0 else new  # labels of before may have been wrong
 
 
 def _is_png(text) -> bool:
