@@ -238,6 +238,19 @@ def test_the_classifiers_statistics_are_those_of_real_images(monkeypatch):
     assert same(*found)
 
 
+def test_images_made_perfectly_are_labeled_images(monkeypatch):
+    """With real images in place of what is made, a step is one of plain training, enlarged."""
+    changes = {"epochs": 2, "optimizer": "sgd", "momentum": 0.0, "how": "portable"}
+    plain = plain_train(problem(**changes, learning_rate=0.05 * 3.5))
+    given = problem(**changes, learning_rate=0.05)
+    monkeypatch.setattr(
+        GenerativeTrainer, "step", lambda _self, images, *_: Made(images.clone(), images.clone())
+    )
+    found = bgadl.train(given, generated=2.0, restored=0.5, **SMALL)
+    for name, value in weights(plain).items():
+        np.testing.assert_allclose(weights(found)[name], value, atol=1e-5)
+
+
 @pytest.mark.parametrize("rows", [1, 2, 9])
 def test_any_number_of_rows_trains(rows):
     learned = bgadl.train(problem(rows=rows, how="machine", epochs=1), **SMALL)
