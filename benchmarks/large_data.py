@@ -7,7 +7,8 @@
 Images are noise, written a block at a time as the readers of data sets do. Each stage is a process
 of its own; every 20 ms its memory is looked at: that of its own (RssAnon), and with the pages of
 files that it has touched and that the system takes back when it needs them (VmRSS). The round
-trains a linear model on 1,000 images for an epoch, scores the whole pool by entropy, and tests it.
+trains a small perceptron on 1,000 images for an epoch, scores the whole pool by entropy, and tests
+it.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def study(root: Path, rows: int, shape: tuple[int, int, int]) -> None:
                 },
                 "split": {"initial": min(1000, rows // 10)},
                 "query_size": 100,
-                "model": {"name": "linear"},
+                "model": {"name": "mlp", "units": 64},
                 "epochs": 1,
                 "batch_size": 100,
                 "optimizer": "sgd",
