@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +17,12 @@ from stages.checking.study import Study
 from stages.datasets.prepared import Prepared
 from stages.full import full
 from stages.machine.errors import UserError
+from stages.models import build
 from stages.protocol import protocol
+from stages.reporting.read.overlap import read_overlap
+from stages.reporting.read.records import read_full, read_rounds
 from stages.round import Run
+from stages.rounds.evaluation import on_test_set
 from stages.rounds.opening import open_round, posed_by, training_images
 from stages.rounds.oracle import Oracle
 from stages.split import split
@@ -242,6 +248,88 @@ def test_the_kept_classes_have_the_ratios_of_the_settings(grown):
     np.testing.assert_allclose(counts / counts.max(), (1 + 4 * np.arange(10) / 9) / 5, atol=0.01)
 
 
+def test_the_report_reads_what_it_is_about(grown):
+    kind, root, study = grown
+    about = ["accuracy", "balanced_accuracy", *(["macro_f1", "auroc"] if kind == "open" else [])]
+    for metric in about:
+        chosen = study.report.model_copy(update={"metric": metric})
+        asked = study.model_copy(update={"report": chosen})
+        rounds, whole = read_rounds(asked, root), read_full(asked, root)
+        own = rounds[rounds["strategy"] == "random"]["accuracy"].tolist()
+        found = records_of(root, "random")
+        if metric == "balanced_accuracy" and kind != "open":
+            wanted = [
+                np.mean(np.divide(one["per_class_correct"], one["per_class_test"])) for one in found
+            ]
+            np.testing.assert_allclose(own, wanted, atol=1e-6)
+        else:
+            assert own == [one[metric] for one in found]
+        assert len(whole) == 1
+    other = study.model_copy(
+        update={"report": study.report.model_copy(update={"metric": "worst_group"})}
+    )
+    with pytest.raises(UserError, match="'worst_group', which reports/rounds/.*round-0.json does"):
+        read_rounds(other, root)
+    table = read_overlap(study, root)["overlap"]
+    posed, shared = posed_of(root, study)
+    chosen = sum(study.task["digits"].selects(n) for n in range(2))
+    pool = posed.rows - sum(
+        len(one) for one in (shared.validation.indices, shared.initial.indices, shared.left_out)
+    )
+    assert table["by_chance"].iloc[0] == pytest.approx(chosen / (2 * pool - chosen))
+
+
+def test_a_measure_that_nobody_asked_for_is_noticed(grown, tmp_path):
+    kind, root, _ = grown
+    if kind != "open":
+        return
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    changes = {**QUICK, **OPEN, "task__digits__metrics": ["auroc"]}
+    write_params(copy, tree(**changes))
+    found = faults(copy)
+    assert any("macro_f1 is there, but no setting asks for it" in fault for fault in found)
+    assert any("protocol.json: metrics is" in fault for fault in found)
+
+
+def test_groups_of_the_test_set_are_counted(grown):
+    kind, root, study = grown
+    posed, _ = posed_of(root, study)
+    labels = np.load(root / "data/digits/test_labels.npy")
+    groups = SimpleNamespace(
+        test=labels % 2, names=("even", "odd"), mismatch=(False, True), train=None
+    )
+    fake = SimpleNamespace(**{
+        name: getattr(posed.prepared, name) for name in ("manifest", "array", "classes", "rows")
+    }, groups=groups)  # fmt: skip
+    other = dataclasses.replace(posed, prepared=fake)
+    batches = training_images(study, posed)
+    network = build(study.task["digits"].model, (1, 8, 8), posed.classes)
+    found = on_test_set(network, other, batches)
+    known = labels[~np.isin(labels, posed.problem.open_set)]
+    assert [one["test"] for one in found["groups"].values()] == [
+        (known % 2 == 0).sum(), (known % 2 == 1).sum()
+    ]  # fmt: skip
+    assert sum(one["correct"] for one in found["groups"].values()) == found["correct"]
+    assert found["groups"]["odd"]["mismatch"] is True
+    assert "groups" not in on_test_set(network, posed, batches)
+
+
+def test_the_problem_stands_in_the_pool_s_file_alone(grown, tmp_path):
+    _, root, _ = grown
+    content = (root / "splits/digits/seed-0/validation.txt").read_bytes()
+    at = content.index(b"# total: 0\n") + len(b"# total: 0\n")
+    with pytest.raises(UserError, match="header problem: allowed: in pool.txt, and only there"):
+        ledger.parse(tmp_path / "x.txt", content[:at] + b"# problem: {}\n" + content[at:])
+    pool = (root / "splits/digits/seed-0/pool.txt").read_bytes()
+    line = next(one for one in pool.split(b"\n") if one.startswith(b"# problem"))
+    with pytest.raises(UserError, match="header problem: allowed: in pool.txt"):
+        ledger.parse(tmp_path / "x.txt", pool.replace(line + b"\n", b""))
+    bad = ledger.parse(tmp_path / "x.txt", pool.replace(line, b'# problem: {"nose": 1}'))
+    with pytest.raises(UserError, match="x.txt: problem: .* describes no problem"):
+        ledger.problem_of(bad)
+
+
 # without a problem
 
 
@@ -333,3 +421,43 @@ def test_a_pool_that_is_too_small(prepared_study, tmp_path):
     }  # fmt: skip
     with pytest.raises(UserError, match="2 selections are 140 rows, larger than the pool of"):
         prepared(prepared_study, tmp_path / "study", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"oracle": {"noise": 1}}, "oracle.noise is 1; allowed: 0 or more, below 1"),
+        ({"oracle": {"noise_as": "munjl"}}, "noise_as is 'munjl'; did you mean 'munjal'?"),
+        ({"oracle": {"noise": 0.1, "noise_as": "munjal", "validation": "noisy"}},
+         "noise_as: munjal is noise of the newest batch alone"),
+        ({"oracle": {"noise": 0.1, "validation": "noisy"}, "split__validation": 0},
+         "oracle.validation is 'noisy', but task.digits.split.validation is 0"),
+        ({"pool": {"imbalance": [1, 2]}}, "a list of 2 sizes, but there are 10 classes"),
+        ({"pool": {"imbalance": {"shape": "tail", "ratio": 3}}}, "is no imbalance; allowed: a"),
+        ({"pool": {"open_set": {"classes": [10]}}}, "classes is [10], but there are 10 classes"),
+        ({"pool": {"open_set": {"classes": list(range(9))}}}, "so that two or more are asked for"),
+        ({"pool": {"open_set": {"classes": [1, 1]}}}, "allowed: a list of different classes"),
+        ({"pool": {"size": 3}}, "query_size is 6, larger than the pool; allowed: up to 3"),
+        ({"pool": {"copies": 0}}, "pool.copies is 0"),
+        ({"query_size": [4, 9, 1]}, "query_size has 3 sizes, but there are 2 selections"),
+        ({"query_size": [4, 0]}, "query_size is [4, 0]; allowed: a number from 1"),
+        ({"query_size": [4, 1422]}, "query_size is 1422, larger than the pool; allowed: up to"),
+        ({"split__balanced": True, "split__start": "uniform"}, "both say how the initial set"),
+        ({"split__start": [1, 2, 3]}, "split.start: a list of 3 sizes, but there are 10 classes"),
+        ({"split__start": {"file": "x{seed}", "sha256": ["0" * 64] * 2}},
+         "start.sha256 has 2 digests, but there are 1 seeds"),
+        ({"split__start": {"file": "x{seed}", "sha256": "0" * 64}}, "is no start; allowed: unif"),
+        ({"metrics": ["auroc", "f1"]}, "metrics: 'f1' is no measure; allowed"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_line(changes, said, tmp_path):
+    given = {f"task__digits__{key}": value for key, value in changes.items()}
+    with pytest.raises(UserError) as found:
+        settings.load(write_params(tmp_path, tree(**{**QUICK, **given})))
+    assert said in str(found.value) and len(found.value.faults) == 1
+
+
+def test_a_report_about_what_is_not_measured(tmp_path):
+    with pytest.raises(UserError, match="report.metric is 'auroc', but task.digits.metrics does"):
+        settings.load(write_params(tmp_path, tree(**QUICK, report__metric="auroc")))
+    settings.load(write_params(tmp_path, tree(**QUICK, report__metric="balanced_accuracy")))
