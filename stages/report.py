@@ -13,9 +13,10 @@ from pathlib import Path
 
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_atomically, write_text
+from stages.reporting import checklists
 from stages.reporting.figures import charts, gallery
 from stages.reporting.read import coverage, overlap, records
-from stages.reporting.tables import present, tables, tuned
+from stages.reporting.tables import present, tables, transfer, tuned
 from stages.reporting.write import latex, markdown, markdown_tables, page
 
 FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
@@ -51,6 +52,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     manifests = records.read_manifests(settings, root)
     first = charts.read_first_selected(settings, root)
     more = tuned.read_tuned(settings, root) | overlap.read_overlap(settings, root)
+    more |= transfer.read_transfer(rounds, settings, root)
     made = tables.build(rounds[~rounds["strategy"].isin(bounds)], full, settings, more)
     made["curve"] = tables.curve_table(rounds)
     everything = made | {"fingerprints": fingerprints}
@@ -77,8 +79,10 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     for name, kinds in pictures.items():
         outputs |= {f"figures/{name}.{kind}": data for kind, data in kinds.items()}
         outputs[f"plots/{name}.png"] = kinds["png"]  # what `dvc plots` shows without a network
-    outputs["report.md"] = markdown.page(
-        made, fingerprints, manifests, settings, shown, captions, said + about
+    asked = checklists.markdown(checklists.items(settings, manifests))
+    outputs["report.md"] = (
+        markdown.page(made, fingerprints, manifests, settings, shown, captions, said + about)
+        + f"\n## Checklists\n\n{asked}\n"
     )
     outputs["index.html"] = page.page(
         page.Material(
@@ -92,6 +96,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
             overlap=squares,
             first=first,
             coverage=said + about,
+            checklists=asked,
         ),
         settings,
     )

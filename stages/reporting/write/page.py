@@ -148,6 +148,8 @@ def page(material: Material, settings) -> str:
         sections.first(material, settings),
         sections.tables(material),
         _provenance(material, settings, fingerprint),
+        '<section id="checklists"><h2>Checklists</h2>\n'
+        f"{html.blocks(material.checklists)}</section>",
         _cite(fingerprint),
     ]
     names = charts.lines(material.tables["curve"], list(settings.strategies))

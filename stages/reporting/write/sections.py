@@ -36,6 +36,7 @@ class Material:
         overlap: task -> square of strategies; empty where unknown.
         first: as of `charts.read_first_selected`.
         coverage: as of `coverage.covered`.
+        checklists: as of `checklists.markdown`.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -48,6 +49,7 @@ class Material:
     overlap: dict[str, np.ndarray] = field(default_factory=dict)
     first: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
     coverage: list[str] = field(default_factory=list)
+    checklists: str = ""
 
 
 def _uri(kind: str, content: bytes) -> str:
