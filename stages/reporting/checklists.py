@@ -119,12 +119,12 @@ def _splits(settings, manifests) -> str:
         if split is None:
             said.append(f"{task}: {rows} images")
             continue
-        how = "the classes in turn" if split.balanced else "uniformly"
+        how = f"drawn {'the classes in turn' if split.balanced else 'uniformly'} by the seed"
         if getattr(split, "imported", None):
-            how = f"from the import {split.imported}"
+            how = f"those of the import {split.imported}"
         said.append(
-            f"{task}: {rows} images; {split.initial} labeled at the start, drawn {how} by the "
-            f"seed, {own.query_size} a round; {split.validation} set aside for validation"
+            f"{task}: {rows} images; {split.initial} labeled at the start, {how}, "
+            f"{own.query_size} a round; {split.validation} set aside for validation"
         )
     return "; ".join(said) + ". Every set is in splits/, row by row."
 

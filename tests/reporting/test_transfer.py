@@ -40,8 +40,8 @@ def test_cells_of_munjal_2022_table_4():
     assert list(found.columns) == COLUMNS and found["task"].tolist() == ["r18"] * 2 + ["wrn"] * 2
     assert found["model"].tolist() == ["resnet18"] * 2 + ["wrn28_2"] * 2
     assert found["difference"].round(4).tolist() == [0.0354, 0.0244, 0.0102, 0.0231]
-    assert found["source_mean"].tolist() == [0.7618, 0.8224] * 2
-    assert set(found["source"]) == {"vgg16"} and set(found["selected_by"]) == {"coreset"}
+    assert found["source_accuracy"].tolist() == [0.7618, 0.8224] * 2
+    assert set(found["source_model"]) == {"vgg16"} and set(found["selected_by"]) == {"coreset"}
     assert found["accuracy_std"].isna().all()  # one run, as there
 
 
@@ -52,7 +52,7 @@ def test_the_difference_is_paired_over_the_seeds_that_both_have():
     assert row["n"] == 3 and row["accuracy_mean"] == pytest.approx(0.7)
     assert row["accuracy_std"] == pytest.approx(np.std([0.5, 0.7, 0.9], ddof=1))
     assert row["difference"] == pytest.approx(0.2) and row["baseline_mean"] == pytest.approx(0.4)
-    assert np.isnan(row["source_mean"])
+    assert np.isnan(row["source_accuracy"])
 
 
 def test_without_a_baseline_there_is_no_difference():

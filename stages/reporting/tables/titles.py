@@ -170,7 +170,7 @@ TITLES: dict[str, tuple[str, str]] = {
         "Transfer of index sets",
         "Accuracy of a task's model trained on the sets that another run selected (Munjal et al. "
         "2022, Table 4), mean and sample standard deviation over n seeds; difference to the "
-        "baseline of the same task, budget and seeds, mean over them; source_mean is what the "
+        "baseline of the same task, budget and seeds, mean over them; source_accuracy is what the "
         "model that selected achieved itself, where its results came with the import.",
     ),
     "fingerprints": ("Fingerprints of the runs", "SHA-256 of the seal of each chain."),

@@ -11,8 +11,8 @@ from stages.statistics.measures import describe
 from stages.study import imported
 
 COLUMNS = [
-    "task", "model", "strategy", "selected_by", "source", "labeled", "n", "accuracy_mean",
-    "accuracy_std", "baseline_mean", "difference", "source_mean",
+    "task", "model", "strategy", "selected_by", "source_model", "labeled", "n", "accuracy_mean",
+    "accuracy_std", "baseline_mean", "difference", "source_accuracy",
 ]  # fmt: skip
 UNKNOWN = "n/a"
 NAN = float("nan")
@@ -62,9 +62,9 @@ def transfer_table(
 
     Returns:
         DataFrame, a row for each task, replay and budget: task, model (target), strategy (the
-        replay), selected_by (strategy), source (its model), labeled, n (seeds), accuracy_mean,
+        replay), selected_by (strategy), source_model, labeled, n (seeds), accuracy_mean,
         accuracy_std (ddof = 1), baseline_mean, difference (mean over the seeds that both have, NaN
-        without any), source_mean (what the source's own model achieved with these seeds).
+        without any), source_accuracy (what the source's own model achieved with these seeds).
 
     Examples:
         >>> rows = [("t", s, k, 0, 20, a) for s, k, a in (("again", 0, 0.5), ("again", 1, 0.7),
@@ -73,7 +73,7 @@ def transfer_table(
         >>> replay = Replay("entropy", "vgg16", {0: [0.9]})
         >>> table = transfer_table(pd.DataFrame(rows, columns=names), {"again": replay},
         ...                        {"t": "resnet18"}, "random")
-        >>> [round(x, 3) for x in table.loc[0, ["accuracy_mean", "difference", "source_mean"]]]
+        >>> [round(x, 3) for x in table.loc[0, ["accuracy_mean", "difference", "source_accuracy"]]]
         [0.6, 0.15, 0.9]
     """
     rows = []
