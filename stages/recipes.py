@@ -68,8 +68,7 @@ def _replayed(study: settings.Settings, label: str, root: Path) -> str:
     Raises:
         UserError: there is no such import, or it does not fit a task.
     """
-    entry, options = study.chosen(label)
-    source = imported.find(root, **catalogue.bind(entry.scorer, options, "scorer").keywords)
+    source = imported.replayed_by(root, study, label)
     for name in study.tasks:
         task = study.task[name]
         sizes = [task.selects(n) for n in range(study.budget_rounds)]

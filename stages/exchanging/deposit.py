@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import zipfile
 from collections.abc import Iterator
@@ -19,8 +20,10 @@ from stages.farm import lockfile
 from stages.farm.without_dvc import Stage, stages_of
 from stages.machine.errors import UserError
 from stages.machine.files import write_atomically
-from stages.machine.reading import read_regular, shown
+from stages.machine.reading import read_json, read_regular, shown
+from stages.reporting import checklists
 from stages.study import ledger
+from stages.study.layout import Layout
 from stages.study.settings import Settings, load
 
 CODE = Path(stages.__file__).resolve().parents[1]
@@ -147,6 +150,7 @@ def described(
     made["CITATION.cff"] = metadata.citation(about, fingerprint)
     made["codemeta.json"] = metadata.codemeta(about)
     made["licenses.md"] = metadata.licenses(files, study, about)
+    made["checklists.md"] = _checklists(root, study, files)
     made["croissant.json"] = croissant.croissant(made, study, about, fingerprint)
     ran = _ran(root, made)
     lock = files.get("dvc.lock", b"").decode("utf-8", "replace")
@@ -157,6 +161,21 @@ def described(
     lines = [f"{ledger.digest(content)}  {name}\n" for name, content in sorted(made.items())]
     made[MANIFEST] = "".join(lines).encode()
     return made
+
+
+def _checklists(root: Path, study: Settings, files: dict[str, bytes]) -> bytes:
+    """What reviewers ask, with the times that this machine still has."""
+    layout, seconds, runs = Layout(root), [], set()
+    for task, strategy, seed in itertools.product(study.tasks, study.strategies, study.seeds):
+        for item in study.rounds:
+            path = layout.seconds(task, strategy, seed, item.n)
+            if path.is_file():
+                seconds.append(sum(read_json(path).values()))
+                runs.add((task, strategy, seed))
+    manifests = {task: listed.manifest(files, task) for task in study.tasks}
+    compute = checklists.Compute(len(seconds), sum(seconds), len(runs)) if seconds else None
+    found = checklists.markdown(checklists.items(study, manifests, compute))
+    return f"# Checklists\n\n{found}\n".encode()
 
 
 def _ran(root: Path, files: dict[str, bytes]) -> list[Stage]:

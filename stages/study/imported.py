@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stages.catalogue.parts import bind
 from stages.machine.errors import UserError, nearest
 from stages.machine.reading import read_json, read_regular, shown
 from stages.study import ledger
 from stages.study.layout import END, Layout
+
+if TYPE_CHECKING:
+    from stages.study.settings import Settings
 
 FOLDER = "imported"
 SOURCE = "source.json"
@@ -142,6 +146,18 @@ def find(root: Path, source: str, of: str = "") -> Imported:
         raise UserError(f"{found.folder}: has several strategies, say which by 'of'; "
                         f"{nearest('', names)}")  # fmt: skip
     return replace(found, strategy=of or names[0])
+
+
+def replayed_by(root: Path, settings: Settings, label: str) -> Imported | None:
+    """The runs that a strategy of a study replays; None where it replays none.
+
+    Raises:
+        UserError: as :func:`find`.
+    """
+    entry, options = settings.chosen(label)
+    if not entry.replays:
+        return None
+    return find(root, **bind(entry.scorer, options, "scorer").keywords)
 
 
 def fits(

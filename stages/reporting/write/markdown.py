@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from stages.reporting import checklists
 from stages.reporting.gathered import TABLES, methods
 from stages.reporting.numbers import spread
 from stages.reporting.read.frames import FULL_ROW
@@ -176,6 +177,7 @@ def page(
             data_sets=_data_sets(manifests, settings),
             chains=_chains(tables["fingerprints"], settings),
             digits=FINGERPRINT_DIGITS,
+            checklists=Markdown(checklists.markdown(checklists.items(settings, manifests))),
         )
     )
     return text.rstrip() + "\n"

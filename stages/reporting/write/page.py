@@ -7,6 +7,7 @@ import hashlib
 
 from markupsafe import Markup
 
+from stages.reporting import checklists
 from stages.reporting.figures import charts
 from stages.reporting.gathered import methods
 from stages.reporting.read import provenance
@@ -24,6 +25,7 @@ NAVIGATION = (
     ("curves", "Curves"),
     ("tables", "Questions"),
     ("provenance", "Provenance"),
+    ("checklists", "Checklists"),
     ("cite", "Cite"),
 )
 
@@ -76,6 +78,7 @@ def page(material: Material, settings) -> str:
         settings_text=provenance.settings_text(settings),
         versions=provenance.pinned_versions(),
         citation=provenance.citation(fingerprint),
+        checklists=checklists.markdown(checklists.items(settings, material.manifests)),
     )
 
 
