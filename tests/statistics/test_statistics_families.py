@@ -471,6 +471,11 @@ def test_bootstrap_is_the_same_in_any_order_and_says_when_it_cannot():
     values = [0.5, 0.7, 0.6, 0.9]
     assert bootstrap_mean(values) == bootstrap_mean(values[::-1])
     assert bootstrap_mean([0.5])["reason"] == "fewer than two runs"
+    few = bootstrap_mean(values)
+    assert few["reason"] == "fewer than 10 runs" and np.isnan(few["low"])
+    assert few["t_low"] < 0.5 and few["t_high"] > 0.8
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert [few["t_low"], few["t_high"]] == pytest.approx(list(interval))
     flat = bootstrap_mean([0.1] * 3)
     assert flat["mean"] == 0.1 and flat["reason"] and np.isnan(flat["low"])
 

@@ -400,7 +400,7 @@ def test_hostile_blocks_and_pairs_get_an_answer_a_reason_or_an_error(groups):
 
 
 @settings(max_examples=60, deadline=None)
-@given(hostile(least=1, most=6))
+@given(hostile(least=1, most=14))
 def test_hostile_samples_get_an_answer_or_an_error(groups):
     for values in groups.values():
         for test in (shapiro_wilk, kolmogorov_smirnov):
@@ -415,4 +415,7 @@ def test_hostile_samples_get_an_answer_or_an_error(groups):
             continue
         bounds = [interval[name] for name in ("low", "high", "bca_low", "bca_high")]
         assert np.isfinite(bounds).all() == (interval["reason"] == "")
+        assert np.isfinite([interval["t_low"], interval["t_high"]]).all() == (
+            len(values) > 1 and np.ptp(values) > 0
+        )
     assert effects.MOST_SEEDS == 10_000

@@ -220,18 +220,19 @@ def penalty_table(rounds: pd.DataFrame, strategies, alpha: float) -> pd.DataFram
 
 
 def bootstrap_table(runs: pd.DataFrame, tasks, alpha: float) -> pd.DataFrame:
-    """Bootstrap intervals of the mean AUBC of every strategy.
+    """Intervals of the mean AUBC of every strategy, by t and by the bootstrap.
 
     Returns:
-        DataFrame: task, strategy, n, aubc (mean), low, high (percentile), bca_low, bca_high,
-        reason.
+        DataFrame: task, strategy, n, aubc (mean), t_low, t_high, low, high (percentile), bca_low,
+        bca_high, reason.
     """
     rows = []
     for task in tasks:
         for name, values in measured(runs, task, AUBC).groups.items():
             found = bootstrap_mean(values, alpha)
             rows.append((task, name, *found.values()))
-    columns = ["task", "strategy", "n", "aubc", "low", "high", "bca_low", "bca_high", "reason"]
+    columns = ["task", "strategy", "n", "aubc", "t_low", "t_high", "low", "high", "bca_low",
+               "bca_high", "reason"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
