@@ -32,7 +32,8 @@ def make_settings(strategies: int, tasks: int, seeds: int, rounds: int) -> Simpl
         rounds=[
             SimpleNamespace(n=n, next=n + 1 if n + 1 < rounds else "end") for n in range(rounds)
         ],
-        report=SimpleNamespace(margin=0.005, alpha=0.05, baseline="random"),
+        report=SimpleNamespace(margin=0.005, alpha=0.05, baseline="random", primary="auto"),
+        tuned=[],
         reproducible="off",
         task={name: SimpleNamespace(dataset=SimpleNamespace(name="mnist")) for name in names},
     )
@@ -126,8 +127,8 @@ def main() -> None:
 
 def time_tables(root: Path, settings) -> None:
     """Reading and tables, step by step."""
-    from stages.reporting.read import overlap, records
-    from stages.reporting.tables import tables
+    from stages.reporting import gathered
+    from stages.reporting.read import records
 
     clock = time.perf_counter()
 
@@ -139,11 +140,9 @@ def time_tables(root: Path, settings) -> None:
 
     rounds = records.read_rounds(settings, root)
     lap("results read")
-    overlaps = overlap.read_overlap(settings, root)
-    lap("index sets read and compared")
-    made = tables.build(rounds, records.read_full(settings, root), settings, overlaps)
-    lap("tables")
-    text = sum(len(tables.to_csv(table)) for table in made.values())
+    made = gathered.build(rounds, records.read_full(settings, root), settings, root)
+    lap("tables, with the index sets read and compared")
+    text = sum(len(gathered.to_csv(table, gathered.TABLES[name])) for name, table in made.items())
     lap(f"CSV ({text / 1e6:.1f} MB)")
 
 

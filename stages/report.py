@@ -13,9 +13,10 @@ from pathlib import Path
 
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_atomically, write_text
+from stages.reporting import gathered
 from stages.reporting.figures import charts, gallery
-from stages.reporting.read import coverage, overlap, records
-from stages.reporting.tables import present, tables, tuned
+from stages.reporting.read import coverage, records
+from stages.reporting.shown import present
 from stages.reporting.write import latex, markdown, markdown_tables, page
 
 FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
@@ -45,46 +46,35 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     """
     settings, said = coverage.covered(settings, root)
     whole, (settings, bounds, about) = settings, coverage.without_bounds(settings)
-    rounds = records.read_rounds(whole, root)
+    drawn = records.read_rounds(whole, root)
     full = records.read_full(settings, root)
-    fingerprints = records.read_fingerprints(whole, root)
     manifests = records.read_manifests(settings, root)
     first = charts.read_first_selected(settings, root)
-    more = tuned.read_tuned(settings, root) | overlap.read_overlap(settings, root)
-    made = tables.build(rounds[~rounds["strategy"].isin(bounds)], full, settings, more)
-    made["curve"] = tables.curve_table(rounds)
-    everything = made | {"fingerprints": fingerprints}
-    titles = tables.TITLES
+    rounds = drawn[~drawn["strategy"].isin(bounds)]
+    made = gathered.build(rounds, full, settings, root, drawn=drawn, whole=whole)
     outputs: dict[str, str | bytes] = {
-        "metrics.json": json.dumps(tables.metrics(made["summary"]), indent=1) + "\n"
+        "metrics.json": json.dumps(gathered.metrics(made["summary"]), indent=1) + "\n"
     }
     shown = {}
-    for name, table in everything.items():
-        # An empty cell is what plotting tools take for a gap.
-        missing = "" if name == "curve" else tables.NOT_AVAILABLE
-        outputs[str(tables.csv_path(name))] = tables.to_csv(table, missing=missing)
-        in_latex = present.present(name, table, titles, MOST_LATEX)
-        outputs[f"tables/{name}.tex"] = latex.latex(in_latex)
-        outputs[f"tables/{name}.md"] = markdown_tables.whole(
-            present.present(name, table, titles, MOST_MARKDOWN)
-        )
+    for name, frame in made.items():
+        table = gathered.TABLES[name]
+        outputs[table.csv] = gathered.to_csv(frame, table)
+        outputs[f"tables/{name}.tex"] = latex.latex(present(table, frame, MOST_LATEX))
+        outputs[f"tables/{name}.md"] = markdown_tables.whole(present(table, frame, MOST_MARKDOWN))
         most = MOST_CHAINS if name == "fingerprints" else MOST_HTML
-        shown[name] = present.present(name, table, titles, most)
+        shown[name] = present(table, frame, most)
     balance = gallery.balance_lines(made, settings)
     squares = gallery.overlap_squares(made, settings)
-    drawn, captions = gallery.gallery(made, full, settings, balance, squares)
-    pictures = gallery.draw_all(drawn)
+    figures, captions = gallery.gallery(made, full, settings, balance, squares)
+    pictures = gallery.draw_all(figures)
     for name, kinds in pictures.items():
         outputs |= {f"figures/{name}.{kind}": data for kind, data in kinds.items()}
         outputs[f"plots/{name}.png"] = kinds["png"]  # what `dvc plots` shows without a network
-    outputs["report.md"] = markdown.page(
-        made, fingerprints, manifests, settings, shown, captions, said + about
-    )
+    outputs["report.md"] = markdown.page(made, manifests, settings, shown, captions, said + about)
     outputs["index.html"] = page.page(
         page.Material(
             tables=made,
             shown=shown,
-            fingerprints=fingerprints,
             manifests=manifests,
             figures=pictures,
             titles=captions,

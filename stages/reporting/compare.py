@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from stages.machine import yaml_input
+from stages.reporting.numbers import count
 from stages.reporting.read.overlap import jaccards, read_indices
 from stages.reporting.read.revisions import resolve
 from stages.reporting.read.study import Run, Study, chosen, fingerprint, initial_set, read_study
-from stages.reporting.write.grid import grid, plural
+from stages.reporting.write.grid import grid
 from stages.statistics.comparisons import games_howell
 from stages.statistics.measures import aubc, describe
 from stages.statistics.paired import holm, paired_t, wilcoxon
@@ -61,23 +62,23 @@ def compare(a: Path, b: Path) -> str:
 
 
 def _summary(first, second, common, sets, results) -> str:
-    lines = [f"- {plural(len(common), 'run')} in both."]
+    lines = [f"- {count(len(common), 'run')} in both."]
     for name, one, other in (("A", first, second), ("B", second, first)):
         only = sorted(one.runs - other.runs)
         if only:
             shown = ", ".join(f"{task}/{strategy}/seed-{seed}" for task, strategy, seed in only[:8])
             more = f" and {len(only) - 8} more" if len(only) > 8 else ""
-            lines.append(f"- {plural(len(only), 'run')} only in {name}: {shown}{more}.")
+            lines.append(f"- {count(len(only), 'run')} only in {name}: {shown}{more}.")
         else:
             lines.append(f"- No run is only in {name}.")
     if len(sets):
         same, all_ = int(sets["identical"].sum()), int(sets["seeds"].sum())
-        lines.append(f"- {same} of {plural(all_, 'chain')} of index sets are identical by seal.")
+        lines.append(f"- {same} of {count(all_, 'chain')} of index sets are identical by seal.")
     if len(results):
         shown = results[results["p_holm"] < 0.05]
         names = ", ".join(f"{row.task}/{row.strategy}" for row in shown.itertuples())
         equal = int(results["equal_runs"].sum())
-        lines.append(f"- {plural(equal, 'run')} with exactly the same accuracy in every round.")
+        lines.append(f"- {count(equal, 'run')} with exactly the same accuracy in every round.")
         if names:
             lines.append(f"- AUBC differs significantly (0.05, Holm) for {names}.")
         elif (results["difference"].abs() < 1e-9).all():

@@ -129,6 +129,27 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> fl
     return q / np.sqrt(2) * np.sqrt(strategies * (strategies + 1) / (6 * blocks))
 
 
+def least_blocks(strategies: int, alpha: float = 0.05) -> int:
+    """Fewest blocks with which Nemenyi's test can tell two strategies apart at all.
+
+    Mean ranks of k strategies are at most k - 1 apart; with fewer blocks the critical difference is
+    as wide as that.
+
+    Args:
+        strategies: k, at least 2; alpha: level.
+
+    Examples:
+        >>> least_blocks(3), least_blocks(10)
+        (3, 3)
+        >>> [round(float(critical_difference(10, n)), 1) for n in (2, 3)]  # of at most 9
+        [9.6, 7.8]
+    """
+    n = 2
+    while critical_difference(strategies, n, alpha) >= strategies - 1:
+        n += 1
+    return n
+
+
 def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
     """Nemenyi's test of all pairs of mean ranks.
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.reporting.tables.present import legend, present
+from stages.reporting.shown import legend
+from stages.reporting.shown import present as shown_as
+from stages.reporting.table import BEST, HIGHER, LOWER, Column, P, Table, mean
 from stages.reporting.write.latex import escape, latex
 from stages.reporting.write.markdown_tables import generic
 
@@ -25,12 +27,36 @@ SUMMARY = pd.DataFrame(
 )
 
 
+COLUMNS = (
+    Column("task", "Task", key=True),
+    Column("strategy", "Strategy"),
+    Column("pair", "Pair"),
+    Column("k", "k"),
+    Column("first", "First"),
+    mean("aubc", "AUBC", HIGHER),
+    Column("aubc", "AUBC", HIGHER),
+    mean("final", "Final accuracy", HIGHER),
+    Column("ece", "ECE", LOWER),
+    Column("difference", "Difference"),
+    Column("p", "p", form=P, decimals=4),
+    Column("seconds", "Seconds"),
+    Column("flag", "Flag"),
+    Column("n", "n"),
+    Column("digest", "Digest"),
+)
+
+
+def present(name, frame, most=None, title="A table", note=""):
+    declared = Table(name, title, BEST, lambda given: frame, COLUMNS, note)
+    return shown_as(declared, frame, most)
+
+
 def column(shown, name):
     return [row[shown.headers.index(name)] for row in shown.rows]
 
 
 def test_best_three_and_above_full_are_marked_within_a_task():
-    shown = present("summary", SUMMARY, {})
+    shown = present("summary", SUMMARY)
     area, final = column(shown, "AUBC"), column(shown, "Final accuracy")
     assert [cell.place for cell in area] == [0, 1, 2, 3, 0, 0, 0, 0]
     assert [cell.place for cell in final] == [3, 2, 1, 3, 0, 2, 1, 0]
@@ -49,23 +75,23 @@ def test_best_three_and_above_full_are_marked_within_a_task():
 
 def test_lower_is_better_for_errors_and_ties_share_a_place():
     table = pd.DataFrame({"strategy": list("abcd"), "ece": [0.1, 0.02, 0.02, 0.3]})
-    assert [cell.place for cell in column(present("x", table, {}), "ECE")] == [3, 1, 1, 0]
+    assert [cell.place for cell in column(present("x", table), "ECE")] == [3, 1, 1, 0]
 
 
 def test_what_looks_equal_is_marked_equally():
     table = pd.DataFrame({"strategy": ["a", "b", "c"], "aubc": [0.80001, 0.80002, 0.7]})
-    assert [cell.place for cell in column(present("x", table, {}), "AUBC")] == [1, 1, 3]
+    assert [cell.place for cell in column(present("x", table), "AUBC")] == [1, 1, 3]
 
 
 def test_rows_that_do_not_compare_strategies_get_no_marks():
     twice = pd.DataFrame({"strategy": ["a", "a"], "aubc": [0.5, 0.6]})
-    assert not present("x", twice, {}).marked
-    assert not present("x", pd.DataFrame({"pair": ["a"], "aubc": [0.5]}), {}).marked
+    assert not present("x", twice).marked
+    assert not present("x", pd.DataFrame({"pair": ["a"], "aubc": [0.5]})).marked
 
 
 def test_long_tables_are_shortened_to_aubc_first():
     table = pd.DataFrame({"measure": ["accuracy"] * 50 + ["aubc"] * 3, "p": [0.5] * 53})
-    shown = present("x", table, {}, most=20)
+    shown = present("x", table, most=20)
     assert (len(shown.rows), shown.total, shown.shortened) == (3, 53, True)
     assert "first 3 of 53 rows" in latex(shown)
 
@@ -80,7 +106,7 @@ def test_numbers_as_shown():
             "digest": ["ab" * 32, "n/a", "x"],
         }
     )
-    shown = present("x", table, {})
+    shown = present("x", table)
     assert [cell.text for cell in column(shown, "p")] == ["<0.0001", "0.0400", "n/a"]
     assert [cell.text for cell in column(shown, "Flag")] == ["yes", "no", "n/a"]
     assert column(shown, "Seconds")[2].text == "∞"
@@ -108,7 +134,7 @@ def test_escaping(text, expected):
 
 
 def test_structure_of_a_table():
-    text = latex(present("summary", SUMMARY, {"summary": ("Means_1", "Over 3 seeds & 2 tasks.")}))
+    text = latex(present("summary", SUMMARY, title="Means_1", note="Over 3 seeds & 2 tasks."))
     for part in (
         r"\toprule",
         r"\midrule",
@@ -121,15 +147,15 @@ def test_structure_of_a_table():
         assert part in text, part
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") for line in rows if "multicolumn" not in line} == {3}
-    negative = latex(present("x", pd.DataFrame({"first": ["a-b"], "difference": [-0.5]}), {}))
+    negative = latex(present("x", pd.DataFrame({"first": ["a-b"], "difference": [-0.5]})))
     assert r"a-b & $-$0.5000 \\" in negative
 
 
 def test_markdown_marks():
-    text = generic(present("summary", SUMMARY, {}))
+    text = generic(present("summary", SUMMARY))
     assert "| **0.9500**¹ |" in text
     assert text.splitlines()[1] == "| --- | --- | ---: | ---: | ---: |"
-    assert r"a\|b\_c" in generic(present("x", pd.DataFrame({"k": ["a|b_c"]}), {}))
+    assert r"a\|b\_c" in generic(present("x", pd.DataFrame({"k": ["a|b_c"]})))
 
 
 NEEDS_LATEX = "no pdflatex; Debian: apt-get install texlive-latex-recommended"
@@ -151,7 +177,7 @@ def test_tables_compile(tmp_path):
         ("long", long),
         ("empty", pd.DataFrame({"strategy": [], "aubc": []})),
     ):
-        (tmp_path / f"{name}.tex").write_text(latex(present(name, table, {})), encoding="utf-8")
+        (tmp_path / f"{name}.tex").write_text(latex(present(name, table)), encoding="utf-8")
     (tmp_path / "main.tex").write_text(
         "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs,longtable}"
         "\\begin{document}\\input{summary}\\input{strange_1}\\input{long}\\input{empty}"

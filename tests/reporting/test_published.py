@@ -10,7 +10,7 @@ from stages.catalogue import STRATEGIES
 from stages.machine.errors import UserError
 from stages.published import COLUMNS, HERE, STUDIES, checks, load
 from stages.published.against import OURS, against
-from stages.published.budgets import published_range
+from stages.published.budgets import published_range, published_step
 from stages.published.names import DATASETS, METHODS
 from stages.reporting.literature.published import report
 
@@ -166,11 +166,11 @@ def printed(name, table, dataset, method, metric):
 
 def test_ours_beside_theirs_by_hand():
     ours = rows(
-        ("random", "aubc", 500, 10500, 0.96, 3),
-        ("nobody", "aubc", 500, 10500, 0.9, 3),
-        ("badge", "final_accuracy", 500, 10500, 0.99, 3),
-        ("badge", "api", 1200, 12000, 0.02, 4),
-        ("full", "final_accuracy", 60000, 60000, 0.995, 2),
+        ("random", "aubc", 500, 10500, 250, 0.96, 3),
+        ("nobody", "aubc", 500, 10500, 250, 0.9, 3),
+        ("badge", "final_accuracy", 500, 10500, 250, 0.99, 3),
+        ("badge", "api", 1200, 12000, 1200, 0.02, 4),
+        ("full", "final_accuracy", 60000, 60000, 0, 0.995, 2),
     )
     found = against("deepalplus", "mnist", ours)
     assert found["strategy"].tolist() == ["random", "badge", "full"]
@@ -208,7 +208,9 @@ def test_ours_beside_theirs_by_hand():
 )
 @pytest.mark.parametrize("measure", ["aubc", "final_accuracy"])
 def test_measures_over_budgets_compare_over_the_same_range_only(measure, first, last, alike):
-    row = against("deepalplus", "mnist", rows(("random", measure, first, last, 0.9, 3))).iloc[0]
+    row = against("deepalplus", "mnist", rows(("random", measure, first, last, 250, 0.9, 3))).iloc[
+        0
+    ]
     assert np.isfinite(row["difference"]) == alike
     assert np.isfinite(row["published"]) and row["ours"] == 0.9
     assert row["note"].startswith("not comparable: taken over other labeled counts; ") != alike
@@ -221,16 +223,36 @@ def test_measures_over_budgets_compare_over_the_same_range_only(measure, first, 
 
 
 def test_training_on_everything_compares_where_everything_is_as_much():
-    less = against("deepalplus", "mnist", rows(("full", "final_accuracy", 59000, 59000, 0.99, 3)))
+    less = against(
+        "deepalplus", "mnist", rows(("full", "final_accuracy", 59000, 59000, 0, 0.99, 3))
+    )
     assert less["published_labeled"].tolist() == ["60000"]
     assert less["difference"].isna().all() and less["note"][0].startswith("not comparable")
 
 
 def test_improvement_compares_over_the_same_range_only():
     for last, alike in ((12000, True), (6000, False)):
-        row = against("li", "mnist", rows(("badge", "api", 1200, last, 0.02, 4))).iloc[0]
+        row = against("li", "mnist", rows(("badge", "api", 1200, last, 1200, 0.02, 4))).iloc[0]
         assert np.isfinite(row["difference"]) == alike
         assert row["note"].startswith("not comparable: taken over other labeled counts") != alike
+
+
+@pytest.mark.parametrize("measure", ["aubc", "final_accuracy"])
+def test_measures_over_budgets_compare_in_the_same_steps_only(measure):
+    for step, said in ((500, "500"), (float("nan"), "unequal")):
+        row = against("deepalplus", "mnist", rows(("random", measure, 500, 10500, step, 0.9, 3)))
+        assert row["difference"].isna().all() and row["in_stds"].isna().all()
+        assert row["note"][0].startswith(f"not comparable: {said} labels a round here, 250 there; ")
+    row = against("li", "mnist", rows(("badge", "api", 1200, 12000, 600, 0.02, 4))).iloc[0]
+    assert row["note"].startswith("not comparable: 600 labels a round here, 1200 there")
+
+
+def test_published_steps():
+    found = [published_step("deepalplus", "CIFAR10", x) for x in ("WAAL", "Full")]
+    assert found == [500, 0]
+    # 2 % of 60,000 and 5 % of 50,000 images
+    assert [published_step("li", x, "ALBL") for x in ("MNIST", "CIFAR10")] == [1200, 2500]
+    assert published_step("gashi", "CIFAR10", "Random") is None
 
 
 @pytest.mark.parametrize(
@@ -259,8 +281,8 @@ def test_every_comparable_data_set_has_a_range():
 
 def test_single_budgets_match_only_at_the_same_count():
     ours = rows(
-        *(("entropy", "accuracy", n, n, 0.7, 5) for n in (1000, 1500, 2000)),
-        ("kcenter", "accuracy", 20000, 20000, 0.84, 5),
+        *(("entropy", "accuracy", n, n, 0, 0.7, 5) for n in (1000, 1500, 2000)),
+        ("kcenter", "accuracy", 20000, 20000, 0, 0.84, 5),
     )
     found = against("gashi", "cifar10", ours)
     assert found["labeled"].tolist() == ["1000", "2000", "20000"]

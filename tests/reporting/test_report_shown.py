@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from known import ALPHA, BASELINE, BUDGETS, SEEDS, STRATEGIES, TASKS
 
+from stages.reporting import gathered
 from stages.reporting.figures import gallery
+from stages.reporting.numbers import p_text
 from stages.reporting.read import records
-from stages.reporting.tables import tables
-from stages.reporting.tables.findings import p_text
 from stages.reporting.write.grid import grid
 
 pytestmark = [
@@ -426,7 +426,7 @@ def figures(tmp_path_factory):
     known.write(root)
     settings = known.settings()
     rounds, full = records.read_rounds(settings, root), records.read_full(settings, root)
-    made = tables.build(rounds, full, settings)
+    made = gathered.build(rounds, full, settings)
     drawn, titles = gallery.gallery(made, full, settings, gallery.balance_lines(made, settings), {})
     return {name: draw() for name, draw in drawn.items()}, titles
 

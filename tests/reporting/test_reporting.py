@@ -20,9 +20,10 @@ from study import reseal, write_chain
 
 from stages.machine.errors import UserError
 from stages.report import main, report
+from stages.reporting import gathered
 from stages.reporting.figures import diagrams, figures, gallery
-from stages.reporting.read import records
-from stages.reporting.tables import tables
+from stages.reporting.read import frames, records
+from stages.reporting.table import DF, RUNS, SEEDS, Column, Table
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -491,7 +492,7 @@ def test_a_chain_that_stops_growing_counts_each_budget_once(tmp_path):
                 tmp_path / f"reports/rounds/digits/random/seed-{seed}/round-{n}.json",
                 result("digits", "random", seed, n, labeled, right),
             )
-    runs = tables.runs_table(records.read_rounds(settings, tmp_path))
+    runs = frames.runs_table(records.read_rounds(settings, tmp_path))
     assert runs["aubc"].tolist() == [0.55, 0.55]
     assert runs["final_accuracy"].tolist() == [0.7, 0.7]
 
@@ -501,7 +502,7 @@ def test_strategy_order_changes_the_display_only(tmp_path):
     make_study(tmp_path, settings)
     turned = make_settings(strategies=("margin", "badge", "random", "entropy"))
     built = [
-        tables.build(records.read_rounds(s, tmp_path), records.read_full(s, tmp_path), s)
+        gathered.build(records.read_rounds(s, tmp_path), records.read_full(s, tmp_path), s)
         for s in (settings, turned)
     ]
     for name in (
@@ -513,13 +514,19 @@ def test_strategy_order_changes_the_display_only(tmp_path):
         "verdicts",
         "kruskal_wallis",
     ):
-        lines = [sorted(tables.to_csv(made[name]).splitlines()) for made in built]
+        lines = [
+            sorted(gathered.to_csv(made[name], gathered.TABLES[name]).splitlines())
+            for made in built
+        ]
         assert lines[0] == lines[1], name
 
 
 def test_numbers_are_printed_with_fixed_decimals():
     table = pd.DataFrame({"a": [-1e-9, np.nan, 0.1], "n": [1, 2, 3], "df": [2.0, 3.5, np.nan]})
-    assert tables.to_csv(table) == ("a,n,df\n0.000000,1,2.0000\nn/a,2,3.5000\n0.100000,3,n/a\n")
+    declared = Table("x", "X", RUNS, lambda given: table, (Column("a", "a"), SEEDS, DF))
+    assert gathered.to_csv(table, declared) == (
+        "a,n,df\n0.000000,1,2.0000\nn/a,2,3.5000\n0.100000,3,n/a\n"
+    )
 
 
 def test_no_two_strategies_look_alike():
@@ -554,12 +561,15 @@ def test_figures_ignore_the_users_matplotlib_settings(tmp_path):
 
 
 def test_groups_of_the_critical_difference_diagram():
-    ranks = np.array([1.0, 1.8, 3.0, 3.5, 6.0])
-    assert diagrams.groups_within(ranks, 2.0) == [(0, 2), (1, 3)]
-    assert diagrams.groups_within(ranks, 9.0) == [(0, 4)]
-    assert diagrams.groups_within(ranks, 0.1) == []
-    # Exactly at the critical difference two strategies are not apart.
-    assert diagrams.groups_within(np.array([1.0, 3.0]), 2.0) == [(0, 1)]
+    ranks = dict(zip("abcde", [1.0, 1.8, 3.0, 3.5, 6.0], strict=True))
+
+    def bars(distance):
+        axes = diagrams.critical_difference_figure(ranks, distance, title="t").axes[0]
+        drawn = [line for line in axes.lines if line.get_color() == "#0072B2"]
+        return [tuple(np.round(line.get_xdata(), 1)) for line in drawn]
+
+    assert bars(2.0) == [(1.0, 3.0), (1.8, 3.5)]
+    assert bars(0.1) == []
 
 
 @pytest.mark.parametrize(

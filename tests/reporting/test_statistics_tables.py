@@ -10,10 +10,8 @@ import pandas as pd
 import pytest
 
 from stages.machine.errors import UserError
-from stages.reporting import cost
+from stages.reporting import cost, gathered
 from stages.reporting.read import records
-from stages.reporting.tables import tables
-from stages.reporting.tables.titles import TITLES
 from stages.study.layout import Layout
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -49,7 +47,7 @@ def make_rounds(settings, accuracy, skip=()):
 
 
 def build(settings, accuracy, skip=()):
-    return tables.build(make_rounds(settings, accuracy, skip), NO_FULL, settings)
+    return gathered.build(make_rounds(settings, accuracy, skip), NO_FULL, settings)
 
 
 def noise(t, s, seed, n):
@@ -60,10 +58,11 @@ def noise(t, s, seed, n):
 def check(made):
     """Every table has a title, prints without nan, and n/a tests have a reason."""
     for name, table in made.items():
-        assert name in TITLES and (len(table) or name in ("games_howell", "verdicts", "primary")), (
-            name
-        )
-        text = tables.to_csv(table)
+        declared = gathered.TABLES[name]
+        assert len(table) or declared.always, name
+        # Every column that is computed is declared, in the same order.
+        assert list(table.columns) == [x for x in declared.fields if x in table.columns], name
+        text = gathered.to_csv(table, declared)
         assert "nan" not in text.lower().replace("dominan", ""), name
         if "reason" in table and "p" in table:
             assert (table["p"].isna() == (table["reason"] != "")).all(), name
@@ -130,7 +129,10 @@ def test_strategy_order_turns_pairs_and_nothing_else():
                 assert row["difference"] == pytest.approx(-twin["difference"], abs=1e-12), name
                 assert row["p"] == pytest.approx(twin["p"], rel=1e-6, abs=1e-9), name
         elif name not in ("verdict_lists",):
-            lines = [sorted(tables.to_csv(made[name]).splitlines()) for made in (one, two)]
+            lines = [
+                sorted(gathered.to_csv(made[name], gathered.TABLES[name]).splitlines())
+                for made in (one, two)
+            ]
             assert lines[0] == lines[1], name
 
 
@@ -172,7 +174,7 @@ def test_optional_measures_make_tables(tmp_path):
                                "y": {"test": 6, "correct": 2, "mismatch": True}},
                     "selection": {"diversity": 1.5 * (n + 1), "uncertainty": 0.2}}))  # fmt: skip
     rounds = records.read_rounds(settings, tmp_path)
-    made = check(tables.build(rounds, NO_FULL, settings))
+    made = check(gathered.build(rounds, NO_FULL, settings))
     assert made["calibration"]["ece_mean"].tolist() == pytest.approx([0.11, 0.11])
     classes = made["classes"].set_index(["strategy", "class"])["accuracy_mean"]
     assert classes["random"].tolist() == pytest.approx([0.9, 0.3, 0.3])

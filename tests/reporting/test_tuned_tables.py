@@ -12,9 +12,8 @@ from test_reporting import make_settings, make_study, read
 
 from stages.machine.errors import UserError
 from stages.report import render, report
+from stages.reporting.gathered import TABLES, methods
 from stages.reporting.tables import tuned
-from stages.reporting.tables.methods import PARAGRAPHS, methods
-from stages.reporting.tables.titles import TITLES
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -88,7 +87,7 @@ def test_what_was_chosen_and_what_it_achieved(study):
 def test_the_report_has_the_table_in_every_format(study):
     settings, root = study
     report(settings, root)
-    title = TITLES["tuned"][0]
+    title = TABLES["tuned"].title
     rows = read(root, "tables/tuned.csv")
     assert rows["chosen"].tolist() == ["0.1", "4, logits"]
     assert rows["validation_mean"].tolist() == ["0.833333", "0.466667"]
@@ -137,11 +136,11 @@ def test_a_missing_file_is_named(study):
 # the methods in words
 
 
-def test_every_paragraph_is_about_a_table_that_there_can_be():
-    for about, text in PARAGRAPHS:
-        assert set(about) <= set(TITLES)
-        assert text.startswith("- ") and not text.endswith("\n")
-        assert max(map(len, text.splitlines())) <= 100
+def test_every_paragraph_is_an_item_of_a_list():
+    for table in TABLES.values():
+        for text in table.methods:
+            assert text.startswith("- ") and not text.endswith("\n")
+            assert max(map(len, text.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,7 @@ def test_every_paragraph_is_about_a_table_that_there_can_be():
     ],
 )
 def test_a_test_is_described_if_and_only_if_the_report_has_it(table, words):
-    everything, without = methods(TITLES), methods([])
+    everything, without = methods(TABLES), methods(["summary"])
     for word in words:
         assert word in methods([table]) and word in everything
         assert word not in without
@@ -181,7 +180,8 @@ def test_the_report_describes_its_tests_and_no_other(tmp_path):
     outputs = render(settings, tmp_path)
     names = {Path(name).stem for name in outputs if name.endswith(".csv")}
     text = outputs["report.md"].split("## Measures and tests")[1]
-    for about, paragraph in PARAGRAPHS:
-        there = not about or bool(names & set(about))
-        assert (paragraph in text) == there, about
+    told = {paragraph for name in names for paragraph in TABLES[name].methods}
+    for table in TABLES.values():
+        for paragraph in table.methods:
+            assert (text.count(paragraph) == 1) == (paragraph in told), table.name
     assert "Wilcoxon's signed-rank" in outputs["index.html"]

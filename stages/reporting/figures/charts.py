@@ -11,7 +11,7 @@ import pandas as pd
 
 from stages.machine.errors import UserError
 from stages.reporting.figures.figures import COLOURS, DASHES, MARKERS, styles
-from stages.reporting.tables.tables import AUBC, FULL_ROW
+from stages.reporting.read.frames import AUBC, FULL_ROW
 from stages.study.layout import Layout
 
 DECIMALS = 4

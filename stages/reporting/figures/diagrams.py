@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from stages.reporting.tables.tables import fixed
+from stages.reporting.numbers import fixed, signed
+from stages.statistics.ranking import cliques
 
 DIVERGING = LinearSegmentedColormap.from_list(
     "orange-white-blue",
@@ -24,12 +25,6 @@ MANY = 14  # strategies beyond which only significant differences are written ou
 MOST_NUMBERS = 26
 GROUP_BAR = 0.16
 GREY, BLACK = "#767676", "#1A1A1A"
-
-
-def signed(value: float, decimals: int) -> str:
-    """A number with its sign, a zero without one."""
-    text = fixed(value, decimals).replace("-", "−")
-    return f"+{text}" if value > 0 and text.strip("0.") else text
 
 
 def pair_matrix(pairs: pd.DataFrame, strategies: list[str], value: str) -> np.ndarray:
@@ -166,21 +161,6 @@ def overlap_figure(square: np.ndarray, strategies: list[str], *, title: str, lab
     return figure
 
 
-def groups_within(ranks: np.ndarray, distance: float) -> list[tuple[int, int]]:
-    """Longest runs of sorted ranks that lie within a distance, as (first, last), at least two.
-
-    Args:
-        ranks: ascending, shape (n,).
-        distance: the critical difference.
-    """
-    found: list[tuple[int, int]] = []
-    for first in range(len(ranks)):
-        last = int(np.searchsorted(ranks, ranks[first] + distance + 1e-12, side="right")) - 1
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return found
-
-
 def critical_difference_figure(ranks: dict[str, float], distance: float, *, title: str) -> Figure:
     """Demšar's diagram: mean ranks on a line, bars over groups that are not shown to differ.
 
@@ -191,7 +171,7 @@ def critical_difference_figure(ranks: dict[str, float], distance: float, *, titl
     """
     names = sorted(ranks, key=lambda name: (ranks[name], name))
     values = np.array([ranks[name] for name in names]).round(6)
-    groups = groups_within(values, distance)
+    groups = cliques(dict(zip(names, values.tolist(), strict=True)), distance)
     half = (len(names) + 1) // 2
     top = GROUP_BAR * (len(groups) + 1)
     height = top + 0.24 * half + 0.2
@@ -213,9 +193,10 @@ def critical_difference_figure(ranks: dict[str, float], distance: float, *, titl
     axes.plot([low, low + wide], [0.42, 0.42], color="black", linewidth=2.2)
     more = " (wider than the scale)" if distance > span else ""
     axes.text(low + wide + 0.02 * span, 0.42, f"CD = {distance:.2f}{more}", va="center", fontsize=8)
-    for level, (first, last) in enumerate(groups, 1):
+    for level, group in enumerate(groups, 1):
         y = -GROUP_BAR * level + 0.02
-        ends = values[first] - 0.008 * span, values[last] + 0.008 * span
+        first, last = (values[names.index(group[at])] for at in (0, -1))
+        ends = first - 0.008 * span, last + 0.008 * span
         axes.plot(ends, [y, y], color="#0072B2", linewidth=3.4, solid_capstyle="butt")
     for at, name in enumerate(names):
         left = at < half

@@ -76,7 +76,7 @@ def accuracy_figure(
     """Accuracy against labeled images, a line and a band of one standard deviation a strategy.
 
     Args:
-        curve: rows of one task, as of `tables.curve_table`.
+        curve: rows of one task, as of `frames.curve_table`.
         full: mean accuracy of training on everything (a fraction), drawn as a dashed line.
         title: of the figure.
         strategies: in display order.

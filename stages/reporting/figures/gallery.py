@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from stages.reporting.figures import charts, diagrams, figures
-from stages.reporting.tables.tables import AUBC
+from stages.reporting.read.frames import AUBC
 from stages.statistics.ranking import block_ranks, critical_difference
 
 MANY = 12  # figures from which starting processes pays
@@ -71,7 +71,7 @@ def gallery(
     """All figures of a study.
 
     Args:
-        tables: as of `tables.build`.
+        tables: as of `gathered.build`.
         full: as of `records.read_full`.
         settings: with `tasks`, `strategies`, `seeds` and `report`.
         balance, overlap: as of `balance_lines` and `overlap_squares`.
@@ -158,7 +158,7 @@ def critical_differences(
     """Nemenyi's test on AUBC, over tasks where there are several, else over the seeds.
 
     Args:
-        tables: with `aubc`, as of `tables.build`.
+        tables: with `aubc`, as of `gathered.build`.
         settings: with `tasks`, `strategies` and `report`.
 
     Returns:
@@ -170,7 +170,7 @@ def critical_differences(
     scores = runs.groupby([over, "strategy"], sort=False)[AUBC].mean().unstack("strategy")
     ranks = block_ranks(scores.reindex(columns=names))
     distance = critical_difference(len(names), len(ranks), settings.report.alpha)
-    if not np.isfinite(distance):
+    if not distance < len(names) - 1:  # no two can be that far apart, or there are no blocks
         return []
     title = f"AUBC over {len(ranks)} {over}s: mean ranks, alpha {settings.report.alpha:g}"
     return [(f"critical-difference-{over}s", title, ranks.mean().to_dict(), distance)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from stages.published.claims import FAILS, HOLDS, OPEN, outcomes, tables_tested
+from stages.reporting.numbers import p_text as p_of
 from stages.reporting.read.frames import answer
-from stages.reporting.write.grid import grid, p_of
+from stages.reporting.write.grid import grid
 from stages.statistics.ranking import block_ranks, critical_difference, friedman
 
 ALPHA = 0.05

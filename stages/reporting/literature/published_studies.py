@@ -7,7 +7,8 @@ import pandas as pd
 from stages.published import checks
 from stages.published.simulated import munjal_simulated
 from stages.reporting.literature.claims import ranking
-from stages.reporting.write.grid import grid, p_of
+from stages.reporting.numbers import p_text as p_of
+from stages.reporting.write.grid import grid
 from stages.statistics.ranking import block_ranks, friedman
 
 

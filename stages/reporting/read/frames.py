@@ -9,11 +9,12 @@ import pandas as pd
 
 from stages.reporting.read.records import FULL
 from stages.statistics.comparisons import NOT_AVAILABLE
-from stages.statistics.measures import aubc
+from stages.statistics.measures import aubc, describe
 
 FULL_ROW = FULL
 AUBC, ACCURACY, FINAL = "aubc", "accuracy", "final_accuracy"
 ALL_BUDGETS = "all"
+ALL_TASKS = "all tasks"
 DIFFER = ("not shown to differ", "differ")
 # Beyond this digit two equal areas may differ by the order of summation only.
 STABLE_DIGITS = 9
@@ -69,6 +70,32 @@ def runs_table(rounds: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "strategy", "seed", AUBC, FINAL])
 
 
+def curve_table(rounds: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy against labeled images, over seeds.
+
+    Args:
+        rounds: as of `records.read_rounds`.
+
+    Returns:
+        DataFrame with columns task, strategy, labeled, accuracy (mean), std (ddof = 1), low,
+        high (mean -/+ std, cut to [0, 1]), n (seeds); std, low and high are NaN for one seed.
+    """
+    cells: dict[tuple, dict[int, list[float]]] = {}
+    columns = ["task", "strategy", "labeled", "accuracy"]
+    for task, strategy, labeled, value in distinct_budgets(rounds)[columns].itertuples(index=False):
+        cells.setdefault((task, strategy), {}).setdefault(labeled, []).append(value)
+    rows = []
+    for key, budgets in cells.items():
+        for labeled in sorted(budgets):
+            mean, std, n = describe(budgets[labeled])
+            rows.append((*key, labeled, mean, std, mean - std, mean + std, n))
+    table = pd.DataFrame(
+        rows, columns=["task", "strategy", "labeled", "accuracy", "std", "low", "high", "n"]
+    )
+    table[["low", "high"]] = np.clip(table[["low", "high"]], 0, 1)
+    return table
+
+
 def curves(rounds: pd.DataFrame) -> list[tuple[tuple, tuple[np.ndarray, np.ndarray]]]:
     """Every run as ((task, strategy, seed), (labeled counts, accuracies))."""
     rows = distinct_budgets(rounds)
@@ -81,6 +108,9 @@ def curves(rounds: pd.DataFrame) -> list[tuple[tuple, tuple[np.ndarray, np.ndarr
 def measured_groups(rounds: pd.DataFrame, runs: pd.DataFrame, task: str) -> list[Measured]:
     """What the tests of one task are run on: AUBC first, then the accuracy at each budget.
 
+    A budget at which all strategies have the same accuracies seed by seed, as a first budget that
+    they share, is left out: no difference can be there, and it is in no count of tests.
+
     Args:
         rounds: as of `records.read_rounds`.
         runs: as of `runs_table`.
@@ -89,8 +119,16 @@ def measured_groups(rounds: pd.DataFrame, runs: pd.DataFrame, task: str) -> list
     found = [_measured(runs[runs["task"] == task], task, AUBC, ALL_BUDGETS)]
     rows = distinct_budgets(rounds[rounds["task"] == task])
     for labeled, at_budget in rows.groupby("labeled", sort=True):
-        found.append(_measured(at_budget, task, ACCURACY, str(labeled)))
+        cell = _measured(at_budget, task, ACCURACY, str(labeled))
+        if not shared(cell):
+            found.append(cell)
     return found
+
+
+def shared(cell: Measured) -> bool:
+    """Whether several strategies have the same values seed by seed."""
+    runs = [dict(zip(cell.seeds[x], cell.groups[x].tolist(), strict=True)) for x in cell.groups]
+    return len(runs) > 1 and all(own == runs[0] for own in runs)
 
 
 def measured(runs: pd.DataFrame, task: str, measure: str) -> Measured:

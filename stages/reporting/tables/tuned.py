@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from stages.machine.errors import UserError
+from stages.reporting.given import Given
+from stages.reporting.table import SEED, SEEDS, STRATEGY, TASK, TRAINED, Column, Table, mean
 from stages.statistics.measures import describe
 from stages.study import tuning
 from stages.study.layout import Layout
@@ -77,3 +79,56 @@ def _validation(path: Path) -> int:
     if type(images) is not int or images < 1:
         raise UserError(f"{path}: does not say how many validation rows there are; run dvc repro")
     return images
+
+
+def _tuned(given: Given) -> dict[str, pd.DataFrame]:
+    """What was tuned; nothing where there are no files."""
+    if given.root is None:
+        return {"tuned": pd.DataFrame(), "tuned_candidates": pd.DataFrame()}
+    return read_tuned(given.settings, given.root)
+
+
+TABLES = [
+    Table(
+        name="tuned",
+        title="Settings chosen on the validation set",
+        question=TRAINED,
+        build=lambda given: given.once(_tuned)["tuned"],
+        columns=(
+            TASK,
+            STRATEGY,
+            Column("setting", "Setting"),
+            Column("chosen", "Chosen"),
+            mean("validation", "Validation accuracy"),
+            SEEDS,
+            Column("candidates", "Candidates"),
+        ),
+        note="validation: accuracy of the chosen candidate on the validation set, mean ± std "
+        "over seeds; candidates: each with its mean accuracy. The most right answers over "
+        "all seeds are taken, the first of equals. It is the best of several on these "
+        "images, so it promises a little too much.",
+        methods=(
+            """\
+- **Tuned settings**: every candidate is run with each seed, and the one with the most right answers
+  on the validation sets of all seeds together is taken, the first of equals (Li et al. 2022, *Deep
+  Bayesian Active Learning with Hybrid Query Strategies*). No test label plays a part.""",
+        ),
+    ),
+    Table(
+        name="tuned_candidates",
+        title="Candidates on the validation set, seed by seed",
+        question=TRAINED,
+        build=lambda given: given.once(_tuned)["tuned_candidates"],
+        columns=(
+            TASK,
+            STRATEGY,
+            SEED,
+            Column("candidate", "Candidate"),
+            Column("correct", "Correct"),
+            Column("validation_images", "Validation images"),
+            Column("validation", "Validation accuracy"),
+            Column("chosen", "Chosen"),
+        ),
+        note="validation: accuracy on validation_images images after the last round.",
+    ),
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stages.reporting.tables.tables import NOT_AVAILABLE, fixed
+from stages.reporting.numbers import fixed, small
+from stages.statistics.comparisons import NOT_AVAILABLE
 
 
 def grid(table: pd.DataFrame, decimals: dict[str, int] | int = 4) -> str:
@@ -32,22 +33,3 @@ def grid(table: pd.DataFrame, decimals: dict[str, int] | int = 4) -> str:
     rule = f"| {' | '.join('---:' if number else '---' for number in right)} |"
     rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
     return "\n".join([header, rule, *rows])
-
-
-def small(p: float) -> str:
-    """A p value with four decimals, "<0.0001" below."""
-    if pd.isna(p):
-        return NOT_AVAILABLE
-    return "<0.0001" if p < 0.0001 else fixed(p, 4)
-
-
-def p_of(p: float) -> str:
-    """A p value in a sentence: "p = 0.0123", "p < 0.0001" or "p n/a"."""
-    if pd.isna(p):
-        return "p n/a"
-    return "p < 0.0001" if p < 0.0001 else f"p = {fixed(p, 4)}"
-
-
-def plural(n: int, noun: str) -> str:
-    """A number with its noun, in the plural where it is not one."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -8,9 +8,8 @@ from html import escape
 
 import numpy as np
 
-from stages.reporting.figures.diagrams import signed
-from stages.reporting.tables.present import Cell, Shown, legend
-from stages.reporting.tables.tables import fixed
+from stages.reporting.numbers import fixed, signed
+from stages.reporting.shown import Cell, Shown, legend
 
 SENTENCE = 40  # characters from which a cell may be broken into lines
 STEPS = 5  # shades on either side of zero
@@ -84,7 +83,7 @@ def table(shown: Shown, sortable: bool = True) -> str:
         + "</tr>"
         for row in shown.rows
     )
-    title = escape(shown.title)
+    title = escape(shown.table.title)
     kind = ' class="sortable"' if sortable else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {title}">'
@@ -96,7 +95,7 @@ def table(shown: Shown, sortable: bool = True) -> str:
 def notes(shown: Shown) -> str:
     """What stands below a table: the explanation, the marks, where the rest is."""
     links = " ".join(
-        f'<a href="tables/{shown.name}.{kind}">{word}</a>'
+        f'<a href="tables/{shown.table.name}.{kind}">{word}</a>'
         for kind, word in (("csv", "CSV"), ("tex", "LaTeX"), ("md", "Markdown"))
     )
     shorter = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from stages.reporting.tables.present import HEX_SHOWN, Cell, Shown, legend
+from stages.reporting.shown import HEX_SHOWN, Cell, Shown, legend
+from stages.reporting.table import TASK
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -21,7 +22,6 @@ SENTENCE = 26  # characters beyond which a cell may be broken into lines
 LETTER = 0.014  # width of a letter as a share of a line
 # Up to so many columns: font size and half the gap between columns in points.
 SIZES = ((8, (r"\small", 5)), (11, (r"\footnotesize", 3)), (999, (r"\tiny", 2)))
-TASK = "Task"
 
 
 def escape(text: str) -> str:
@@ -81,9 +81,9 @@ def _alignment(shown: Shown, skip: int) -> list[str]:
 
 
 def _caption(shown: Shown) -> str:
-    parts = [escape(shown.title.rstrip(".")) + "."]
-    if shown.note:
-        parts.append(escape(shown.note.rstrip(".")) + ".")
+    parts = [escape(shown.table.title.rstrip(".")) + "."]
+    if shown.table.note:
+        parts.append(escape(shown.table.note.rstrip(".")) + ".")
     parts += [escape(legend(shown))] if legend(shown) else []
     if shown.shortened:
         parts.append(f"The first {len(shown.rows)} of {shown.total} rows.")
@@ -94,19 +94,19 @@ def latex(shown: Shown) -> str:
     r"""A table as LaTeX, to be read in with \input.
 
     Args:
-        shown: as of `present.present`; a first column of tasks becomes headings of groups.
+        shown: as of `shown.present`; a first column of tasks becomes headings of groups.
 
     Returns:
         A `table`, or a `longtable` where it does not fit a page; either needs booktabs.
     """
-    grouped = len(shown.headers) > 2 and shown.headers[0] == TASK and bool(shown.rows)
+    grouped = len(shown.headers) > 2 and shown.columns[0] == TASK and bool(shown.rows)
     skip = 1 if grouped else 0
     headers = " & ".join(map(escape, shown.headers[skip:])) + r" \\"
     columns = _alignment(shown, skip)
     body = _body(shown, grouped) or [
         rf"\multicolumn{{{len(columns)}}}{{l}}{{No rows: there is nothing to compare.}} \\"
     ]
-    label = f"tab:{shown.name.replace('_', '-')}"
+    label = f"tab:{shown.table.name.replace('_', '-')}"
     size, space = next(fit for most, fit in SIZES if len(columns) <= most)
     gap = rf"\setlength{{\tabcolsep}}{{{space}pt}}"
     if len(shown.rows) > LONG:

@@ -7,17 +7,12 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from stages.reporting.tables.findings import (
-    assumption_sentence,
-    count,
-    limits,
-    listing,
-    main_findings,
-)
-from stages.reporting.tables.methods import methods
-from stages.reporting.tables.present import Shown, legend
-from stages.reporting.tables.tables import FULL_ROW, TITLES, csv_path, fixed
+from stages.reporting.gathered import TABLES, methods
+from stages.reporting.numbers import count, listing, spread
+from stages.reporting.read.frames import FULL_ROW
+from stages.reporting.shown import Shown, legend
 from stages.reporting.write import markdown_tests
+from stages.reporting.write.findings import assumption_sentence, limits, main_findings
 from stages.reporting.write.markdown_tables import generic, table
 from stages.statistics.comparisons import NOT_AVAILABLE
 
@@ -36,11 +31,11 @@ def _more(shown: dict[str, Shown], captions: dict[str, str]) -> list[str]:
     for name, item in shown.items():
         if name in TREATED:
             continue
-        parts += [f"### {item.title}", item.note]
+        parts += [f"### {item.table.title}", item.table.note]
         if len(item.rows) <= MOST_ROWS:
             parts += [generic(item), legend(item)]
         parts.append(
-            f"{count(item.total, 'row')}: [CSV]({csv_path(name)}), "
+            f"{count(item.total, 'row')}: [CSV]({item.table.csv}), "
             f"[Markdown](tables/{name}.md), [LaTeX](tables/{name}.tex)."
         )
     figures = [
@@ -51,12 +46,6 @@ def _more(shown: dict[str, Shown], captions: dict[str, str]) -> list[str]:
     ]  # fmt: skip
     found = ["## More tables", *filter(None, parts)] if parts else []
     return [*found, "## Figures", "\n".join(figures)]
-
-
-def _spread(mean: float, std: float) -> str:
-    if pd.isna(mean):
-        return ""
-    return fixed(mean, 4) + ("" if pd.isna(std) else f" ± {fixed(std, 4)}")
 
 
 def _what_was_run(tables: dict, settings, manifests: dict) -> list[str]:
@@ -75,7 +64,7 @@ def _what_was_run(tables: dict, settings, manifests: dict) -> list[str]:
     if "tuned" in tables:
         lines.append(
             f"- **Tuned** ({len(settings.tuned)}): "
-            f"{listing(settings.tuned, most=len(settings.tuned))}; see *{TITLES['tuned'][0]}*."
+            f"{listing(settings.tuned, most=len(settings.tuned))}; see *{TABLES['tuned'].title}*."
         )
     rows = []
     for task in settings.tasks:
@@ -119,9 +108,9 @@ def _summary(tables: dict, task: str) -> str:
         rows.append(
             [
                 "*Full*" if full else f"`{row.strategy}`",
-                _spread(row.aubc_mean, row.aubc_std),
+                spread(row.aubc_mean, row.aubc_std),
                 "" if full else row.aubc_rank,
-                _spread(row.final_mean, row.final_std),
+                spread(row.final_mean, row.final_std),
                 "" if full else row.final_rank,
                 row.n,
             ]
@@ -228,7 +217,6 @@ def _provenance(fingerprints: pd.DataFrame, manifests: dict, settings) -> list[s
 
 def page(
     tables: dict[str, pd.DataFrame],
-    fingerprints: pd.DataFrame,
     manifests: dict,
     settings,
     shown: dict[str, Shown],
@@ -238,8 +226,7 @@ def page(
     """The whole report.
 
     Args:
-        tables: as of `tables.build`.
-        fingerprints: as of `records.read_fingerprints`.
+        tables: as of `gathered.build`.
         manifests: as of `records.read_manifests`.
         settings: with `tasks`, `strategies`, `seeds`, `rounds`, `report`, `reproducible`, `task`.
         shown: the tables as they are shown.
@@ -268,6 +255,6 @@ def page(
         "\n".join(f"- {note}" for note in notes) or "Everything could be computed.",
         "## Measures and tests",
         methods(tables),
-        *_provenance(fingerprints, manifests, settings),
+        *_provenance(tables["fingerprints"], manifests, settings),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stages.reporting.tables.present import SUPERSCRIPTS, Shown, legend
-from stages.reporting.tables.tables import csv_path
+from stages.reporting.shown import SUPERSCRIPTS, Shown, legend
 
 
 def table(headers: list[str], rows: list[list], right: int = 1) -> str:
@@ -41,12 +40,12 @@ def whole(shown: Shown) -> str:
     """A table as a file of its own.
 
     Args:
-        shown: as of `present.present`.
+        shown: as of `shown.present`.
     """
-    parts = [f"# {shown.title}", shown.note, generic(shown), legend(shown)]
+    parts = [f"# {shown.table.title}", shown.table.note, generic(shown), legend(shown)]
     if shown.shortened:
         parts.append(
             f"Shortened: {len(shown.rows)} of {shown.total} rows; "
-            f"[{shown.name}.csv](../{csv_path(shown.name)}) has all."
+            f"[{shown.table.name}.csv](../{shown.table.csv}) has all."
         )
     return "\n\n".join(filter(None, parts)) + "\n"

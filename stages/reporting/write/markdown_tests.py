@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stages.reporting.tables.findings import ANALYSES, budget_label, count
-from stages.reporting.tables.tables import AUBC, fixed
+from stages.reporting.numbers import count, fixed, interval, small
+from stages.reporting.read.frames import AUBC
+from stages.reporting.write.findings import ANALYSES, budget_label
 from stages.reporting.write.markdown_tables import table
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
 from stages.statistics.primary import EQUIVALENT
@@ -22,12 +23,6 @@ SIGNS = {
 PAIR_SIGNS = SIGNS | {BETTER: "higher", WORSE: "lower"}
 
 
-def _p(p: float) -> str:
-    if pd.isna(p):
-        return NOT_AVAILABLE
-    return "<0.0001" if p < 0.0001 else fixed(p, 4)
-
-
 def primary(tables: dict, task: str, settings) -> list[str]:
     """The primary analysis of one task."""
     own = tables["primary"]
@@ -38,9 +33,9 @@ def primary(tables: dict, task: str, settings) -> list[str]:
         [
             f"`{row.strategy}`",
             fixed(row.difference, 4),
-            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
-            _p(row.p_adjusted),
-            _p(row.p_equivalent),
+            interval(row.low, row.high),
+            small(row.p_adjusted),
+            small(row.p_equivalent),
             fixed(row.seen, 4),
             SIGNS[row.verdict],
         ]
@@ -69,7 +64,7 @@ def kruskal(tables: dict, task: str) -> list[str]:
             row.n_per_group,
             fixed(row.h, 3),
             fixed(row.df, 0),
-            _p(row.p),
+            small(row.p),
             row.verdict,
         ]
         for row in _chosen(own).itertuples(index=False)
@@ -136,8 +131,8 @@ def games_howell(tables: dict, task: str, settings) -> list[str]:
             fixed(row.standard_error, 4),
             fixed(row.t, 2),
             fixed(row.df, 2),
-            _p(row.p),
-            NOT_AVAILABLE if pd.isna(row.low) else f"{fixed(row.low, 4)} to {fixed(row.high, 4)}",
+            small(row.p),
+            interval(row.low, row.high),
             PAIR_SIGNS[verdict(row.difference, row.standard_error, row.p, alpha)],
         ]
         for row in shown.rename(columns={"first": "first_"}).itertuples(index=False)

@@ -9,9 +9,10 @@ from html import escape
 from pathlib import Path
 
 from stages.reporting.figures import charts
+from stages.reporting.numbers import count
 from stages.reporting.read import provenance
-from stages.reporting.tables.findings import count, limits, main_findings
 from stages.reporting.write import html, sections
+from stages.reporting.write.findings import limits, main_findings
 from stages.reporting.write.sections import Material
 from stages.statistics.comparisons import NOT_AVAILABLE
 
@@ -139,7 +140,7 @@ def page(material: Material, settings) -> str:
     """
     style = (HERE / "page.css").read_text(encoding="utf-8")
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    fingerprint = provenance.study_fingerprint(material.fingerprints)
+    fingerprint = provenance.study_fingerprint(material.tables["fingerprints"])
     drawn: list[dict] = []
     parts = [
         _findings(material, settings),

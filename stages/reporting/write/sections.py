@@ -11,10 +11,10 @@ import pandas as pd
 
 from stages.reporting.figures import charts
 from stages.reporting.figures.diagrams import pair_matrix
-from stages.reporting.tables.findings import count
-from stages.reporting.tables.methods import methods
-from stages.reporting.tables.present import Shown
-from stages.reporting.tables.tables import AUBC, FULL_ROW
+from stages.reporting.gathered import methods
+from stages.reporting.numbers import count
+from stages.reporting.read.frames import AUBC, FULL_ROW
+from stages.reporting.shown import Shown
 from stages.reporting.write import html
 
 OPEN = ("summary", "primary", "win_tie_loss")
@@ -28,9 +28,9 @@ class Material:
     """What the page is made of.
 
     Attributes:
-        tables: as of `tables.build`, for charts and heat maps.
+        tables: as of `gathered.build`, for charts and heat maps.
         shown: the tables as they are shown.
-        fingerprints, manifests: as of `records`.
+        manifests: as of `records.read_manifests`.
         figures: name -> {"svg", "pdf", "png"} of every figure, in the order of the page.
         balance: task -> rows with strategy, labeled, value; empty where unknown.
         overlap: task -> square of strategies; empty where unknown.
@@ -40,7 +40,6 @@ class Material:
 
     tables: dict[str, pd.DataFrame]
     shown: dict[str, Shown]
-    fingerprints: pd.DataFrame
     manifests: dict[str, dict | None]
     figures: dict[str, dict[str, bytes]]
     titles: dict[str, str]
@@ -238,11 +237,11 @@ def tables(material: Material) -> str:
             continue
         shown = material.shown[name]
         size = count(shown.total, "row")
-        note = "".join(html.blocks(shown.note)) if shown.note else ""
+        note = "".join(html.blocks(shown.table.note)) if shown.table.note else ""
         state = " open" if name in OPEN else ""
         short = " data-short" if len(shown.rows) <= SHORT else ""
         parts.append(
-            f'<details id="table-{name}"{state}{short}><summary>{escape(shown.title)} '
+            f'<details id="table-{name}"{state}{short}><summary>{escape(shown.table.title)} '
             f'<span class="unit">{size}</span></summary>{note}{html.table(shown)}'
             f"{html.notes(shown)}</details>"
         )

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stages.reporting.tables.tables import ACCURACY, ALL_BUDGETS, AUBC, FULL_ROW, fixed
+from stages.reporting.numbers import count, fixed, listing, p_text
+from stages.reporting.read.frames import ACCURACY, ALL_BUDGETS, AUBC, FULL_ROW
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE
 from stages.statistics.primary import BLOCKED, EQUIVALENT, FLIPS, PAIRED
-
-
-def listing(names: list[str], most: int = 12) -> str:
-    """Names in a sentence: "a", "a and b", "a, b and c"; beyond `most` the rest is counted."""
-    names = [f"`{name}`" for name in names]
-    if len(names) > most:
-        names = [*names[:most], f"{len(names) - most} more"]
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def count(n: int, noun: str) -> str:
-    """A number with its noun: "1 seed", "3 seeds"."""
-    if n == 1:
-        return f"1 {noun}"
-    return f"{n} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"
-
 
 ANALYSES = {
     PAIRED: "paired t tests over seeds with Holm's correction",
@@ -74,7 +57,7 @@ def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
     """One paragraph of findings, from the primary analysis alone.
 
     Args:
-        tables: as of `tables.build`.
+        tables: as of `gathered.build`.
         settings: with `tasks`, `strategies` and `report`.
 
     Returns:
@@ -124,18 +107,11 @@ def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
     return " ".join(sentences)
 
 
-def p_text(p: float) -> str:
-    """A p value for a sentence: "p = 0.0123", "p < 0.0001" or "p n/a"."""
-    if pd.isna(p):
-        return "p n/a"
-    return "p < 0.0001" if p < 0.0001 else f"p = {fixed(p, 4)}"
-
-
 def limits(tables: dict[str, pd.DataFrame], settings) -> list[str]:
     """Which statistics could not be computed, or carry little weight, and why.
 
     Args:
-        tables: as of `tables.build`.
+        tables: as of `gathered.build`.
         settings: with `tasks`, `strategies`, `seeds` and `report`.
 
     Returns:
