@@ -24,7 +24,7 @@ from stages.statistics.dunnett import dunnett_critical
 from stages.statistics.studentized import tail
 
 STRATEGIES, EFFECT, ALPHA = 6, 2.0, 0.05
-BLOCK = 500  # studies at a time whose signs are all tried
+BLOCK = 100  # studies at a time whose signs are all tried
 GAMES_HOWELL = "Games-Howell"
 SCENES = {  # deviation of the seeds' effects; deviations of the strategies' noise
     "seeds differ": (2.0, [1.0] * STRATEGIES),

@@ -2,24 +2,26 @@
 
 `--published NAME` runs the statistics on published tables instead, `--compare A B` compares two
 studies (folders, commits or DVC experiments), `--cost` prints what the selections and trainings
-took; these three print and write nothing.
+took, `--format` gives the results to other software. These four print, or write to the file of
+`--output`, and leave `reports/` as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_atomically, write_text
 from stages.reporting import gathered
-from stages.reporting.figures import charts, gallery
-from stages.reporting.read import coverage, records
+from stages.reporting.figures import gallery
+from stages.reporting.read import coverage, images, records
 from stages.reporting.shown import present
-from stages.reporting.write import latex, markdown, markdown_tables, page
+from stages.reporting.write import latex, markdown, markdown_tables, page, tidy
 
-FIGURES = ("accuracy", "pairs", "overlap", "balance", "critical-difference")
+FIGURES = ("accuracy", "difference", "pairs", "overlap", "balance", "critical-difference")
 STALE = (
     tuple(("figures", f"{name}-*.{kind}") for name in FIGURES for kind in ("svg", "pdf", "png"))
     + tuple(("tables", f"*.{kind}") for kind in ("csv", "tex", "md"))
@@ -49,7 +51,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     drawn = records.read_rounds(whole, root)
     full = records.read_full(settings, root)
     manifests = records.read_manifests(settings, root)
-    first = charts.read_first_selected(settings, root)
+    first = images.read_first_selected(settings, root)
     rounds = drawn[~drawn["strategy"].isin(bounds)]
     made = gathered.build(rounds, full, settings, root, drawn=drawn, whole=whole)
     outputs: dict[str, str | bytes] = {
@@ -78,6 +80,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
             manifests=manifests,
             figures=pictures,
             titles=captions,
+            rounds=drawn,
             balance=balance,
             overlap=squares,
             first=first,
@@ -122,6 +125,20 @@ def _compare(first: str, second: str, root: str) -> str:
         return compare.compare(a, b)
 
 
+def _export(name: str, settings, root: Path, output: str | None) -> None:
+    """Write the results in a format to a file, or to the standard output."""
+    content = tidy.write(name, settings, root)
+    if output is None and name in tidy.BINARY:
+        raise UserError(f"--format {name} is not text; say where to write it: --output FILE")
+    if output is None:
+        sys.stdout.write(content.decode())
+        return
+    try:
+        write_atomically(Path(output), lambda stream: stream.write(content))
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error}") from None
+
+
 @command_line
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see `python -m stages.report --help`."""
@@ -138,7 +155,13 @@ def main(arguments: list[str] | None = None) -> None:
     which.add_argument("--published", metavar="NAME", help="test a published study's tables")
     which.add_argument("--compare", nargs=2, metavar=("A", "B"), help="compare two studies")
     which.add_argument("--cost", action="store_true", help="print seconds of the runs")
+    which.add_argument(
+        "--format", choices=tuple(tidy.FORMATS), help="print the results for other software"
+    )
+    parser.add_argument("--output", metavar="FILE", help="with --format: where to write them")
     options = parser.parse_args(arguments)
+    if options.output and not options.format:
+        raise UserError("--output is for --format; the report itself is written to reports/")
     if options.published:
         from stages.reporting.literature import published
 
@@ -152,6 +175,9 @@ def main(arguments: list[str] | None = None) -> None:
         from stages.reporting import cost
 
         print(cost.report(settings, Path(options.root)))
+        return
+    if options.format:
+        _export(options.format, settings, Path(options.root), options.output)
         return
     report(settings, options.root)
     for name in ("report.md", "index.html"):

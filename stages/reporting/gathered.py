@@ -56,7 +56,8 @@ def build(
     made = {}
     for name, table in TABLES.items():
         frame = given.table(name)
-        if unknown := [column for column in frame.columns if column not in table.fields]:
+        fields = table.fields(frame)
+        if unknown := [column for column in frame.columns if column not in fields]:
             raise ValueError(f"table {name} does not declare {', '.join(unknown)}")
         if len(frame) or table.always:
             made[name] = frame
@@ -81,12 +82,11 @@ def to_csv(frame: pd.DataFrame, table: Table) -> str:
         table: its declaration.
     """
     missing = NOT_AVAILABLE if table.missing is None else table.missing
-    shown = frame.copy()
+    shown, fields = frame.copy(), table.fields(frame)
     for column in frame.columns:
         kind = frame[column].dtype
         if pd.api.types.is_float_dtype(kind):
-            digits = table.fields[column]
-            shown[column] = [fixed(value, digits, missing) for value in frame[column]]
+            shown[column] = [fixed(value, fields[column], missing) for value in frame[column]]
         elif pd.api.types.is_integer_dtype(kind):
             shown[column] = [missing if pd.isna(value) else str(value) for value in frame[column]]
     return shown.to_csv(index=False, lineterminator="\n")

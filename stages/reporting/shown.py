@@ -15,6 +15,7 @@ from stages.statistics.comparisons import NOT_AVAILABLE
 BEST = 3
 HEX = re.compile(r"[0-9a-f]{64}")
 HEX_SHOWN = 12
+SIGNS = {"better": "▲", "equivalent": "=", "worse": "▼", "undetermined": "·"}
 SUPERSCRIPTS = {1: "¹", 2: "²", 3: "³"}
 
 
@@ -28,6 +29,7 @@ class Cell:
         place: 1, 2 or 3 among the strategies it is compared with, else 0.
         above_full: better than training on all labels.
         long: the whole text where `text` is cut.
+        verdict: what the primary analysis says of it, "" where it says nothing.
     """
 
     text: str
@@ -35,6 +37,7 @@ class Cell:
     place: int = 0
     above_full: bool = False
     long: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,8 @@ def present(table: Table, frame: pd.DataFrame, most: int | None = None) -> Shown
         stds = kept[column.spread] if column.spread in kept.columns else None
         decimals = decimals_of(column, frame[column.name].astype("float64"))
         marks = places.get(column.name), above.get(column.name)
-        made.append(_column(column, values, decimals, stds, *marks))
+        words = kept[column.mark] if column.mark in kept.columns else None
+        made.append(_column(column, values, decimals, stds, *marks, words))
     return Shown(
         table=table,
         columns=columns,
@@ -160,7 +164,7 @@ def present(table: Table, frame: pd.DataFrame, most: int | None = None) -> Shown
     )
 
 
-def _column(column: Column, values, decimals, stds, places, above) -> list[Cell]:
+def _column(column: Column, values, decimals, stds, places, above, words) -> list[Cell]:
     whole = pd.api.types.is_integer_dtype(values.dtype)
     cells = []
     for at, value in values.items():
@@ -176,6 +180,7 @@ def _column(column: Column, values, decimals, stds, places, above) -> list[Cell]
                 round(float(value), 9),
                 0 if places is None else int(places[at]),
                 False if above is None else bool(above[at]),
+                verdict="" if words is None else words[at],
             )
         )
     return cells
@@ -202,4 +207,7 @@ def legend(shown: Shown) -> str:
         parts.append("Superscripts 1, 2 and 3 mark the best three of a column.")
     if shown.any_above_full:
         parts.append("Bold: better than training on all labels (Full).")
+    said = {cell.verdict for row in shown.rows for cell in row}
+    if signs := [f"{sign} {word}" for word, sign in SIGNS.items() if word in said]:
+        parts.append(f"Against the baseline, by the primary analysis: {', '.join(signs)}.")
     return " ".join(parts)

@@ -38,6 +38,7 @@ class Column:
         better: HIGHER or LOWER where strategies are compared by it: the best three are marked.
         key: rows are compared with each other where they agree in it.
         spread: name of the column with its standard deviation, shown beside it.
+        mark: name of the column with its verdict, shown as a sign behind it.
         form: P for a p value, else empty.
         decimals: as shown; None: four, fewer for numbers from ten on.
         digits: decimals in the CSV file.
@@ -48,6 +49,7 @@ class Column:
     better: str = ""
     key: bool = False
     spread: str = ""
+    mark: str = ""
     form: str = ""
     decimals: int | None = None
     digits: int = DIGITS
@@ -62,43 +64,49 @@ class Table:
         title: in a few words.
         question: under which it stands, one of QUESTIONS.
         build: from what is known of a study to rows; an empty table is left out.
-        columns: in order; one that the rows lack is left out.
+        columns: in order, or from the rows where each task has one; one that the rows lack is left
+            out.
         note: what the columns are, which test, what it assumes.
         methods: paragraphs of Markdown on its measures and tests; shared ones are told once.
         always: it is kept even if it is empty.
         missing: what stands for NaN in its CSV file; None: n/a.
         path: of its CSV file under `reports/`, if not `tables/<name>.csv`.
+        open: it is one of the few that the page shows at once.
     """
 
     name: str
     title: str
     question: str
     build: Callable[[Given], pd.DataFrame]
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...] | Callable[[pd.DataFrame], tuple[Column, ...]]
     note: str = ""
     methods: tuple[str, ...] = ()
     always: bool = False
     missing: str | None = None
     path: str = ""
+    open: bool = False
 
     @property
     def csv(self) -> str:
         """Where its CSV file lies under `reports/`."""
         return self.path or f"tables/{self.name}.csv"
 
-    @property
-    def fields(self) -> dict[str, int]:
-        """Every column of the CSV file, deviations included, with its decimals."""
+    def declared(self, frame: pd.DataFrame) -> tuple[Column, ...]:
+        """The columns that a frame of this table may have."""
+        return self.columns(frame) if callable(self.columns) else self.columns
+
+    def fields(self, frame: pd.DataFrame) -> dict[str, int]:
+        """Every column of the CSV file, deviations and marks included, with its decimals."""
         return {
             name: column.digits
-            for column in self.columns
-            for name in (column.name, column.spread)
+            for column in self.declared(frame)
+            for name in (column.name, column.spread, column.mark)
             if name
         }
 
     def shown_of(self, frame: pd.DataFrame) -> list[Column]:
-        """The declared columns that a frame has, deviations apart."""
-        return [column for column in self.columns if column.name in frame.columns]
+        """The declared columns that a frame has, deviations and marks apart."""
+        return [column for column in self.declared(frame) if column.name in frame.columns]
 
 
 def mean(name: str, heading: str, better: str = "", **more) -> Column:

@@ -141,6 +141,7 @@ def test_structure_of_a_table():
         r"\bottomrule",
         r"\label{tab:summary}",
         r"\caption{Means\_1. Over 3 seeds \& 2 tasks. Superscripts",
+        r"\resizebox{\linewidth}",
         r"\multicolumn{4}{l}{\emph{a}}",
         r"\textbf{0.9500}\textsuperscript{1}",
     ):
@@ -162,26 +163,34 @@ NEEDS_LATEX = "no pdflatex; Debian: apt-get install texlive-latex-recommended"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason=NEEDS_LATEX)
-def test_tables_compile(tmp_path):
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
+def test_tables_compile_and_nothing_is_wider_than_its_line(tmp_path, columns):
     strange = pd.DataFrame(
         {
             "strategy": ["a_b", "{x}$#%&~^\\", 'q"<>|*`', "é ± ² …"],
             "aubc": [0.1, 0.2, 0.3, -0.4],
             "digest": ["ab" * 32] * 4,
+            "pair": ["a sentence of many words, so that it is broken into lines " * 2] * 4,
+            "first": ["one_word_without_a_space_that_cannot_be_broken_into_lines"] * 4,
         }
+    )
+    wide = pd.DataFrame(
+        {column.name: [0.123456] * 3 for column in COLUMNS if column.name != "task"}
     )
     long = pd.DataFrame({"task": ["t_1"] * 60, "p": np.linspace(0, 1, 60)})
     for name, table in (
         ("summary", SUMMARY),
         ("strange_1", strange),
         ("long", long),
+        ("wide", wide),
         ("empty", pd.DataFrame({"strategy": [], "aubc": []})),
     ):
         (tmp_path / f"{name}.tex").write_text(latex(present(name, table)), encoding="utf-8")
     (tmp_path / "main.tex").write_text(
-        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs,longtable}"
+        f"\\documentclass[{columns}]{{article}}\\usepackage[T1]{{fontenc}}"
+        "\\usepackage{array,booktabs,graphicx}\\hyphenpenalty=50"
         "\\begin{document}\\input{summary}\\input{strange_1}\\input{long}\\input{empty}"
-        "\\end{document}"
+        "\\input{wide}\\end{document}"
     )
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"],
@@ -191,3 +200,4 @@ def test_tables_compile(tmp_path):
         timeout=120,
     )
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout

@@ -232,7 +232,7 @@ def test_a_bound_has_its_curve(reports):
     page = json.loads(marked["index.html"].partition('id="data">')[2].partition("</script>")[0])
     assert page["strategies"][-1] == label and len(page["looks"]) == len(page["strategies"])
     assert page["strategies"][-1] not in [page["strategies"][at] for at in page["best"]]
-    assert any(line["s"] == len(page["strategies"]) - 1 for line in page["charts"][0]["lines"])
+    assert any(line["s"] == len(page["strategies"]) - 1 for line in page["charts"][1]["lines"])
 
 
 def test_settings_without_a_bound_stay_as_they_are():

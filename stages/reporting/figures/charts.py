@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from pathlib import Path
-
 import pandas as pd
 
-from stages.machine.errors import UserError
 from stages.reporting.figures.figures import COLOURS, DASHES, MARKERS, styles
 from stages.reporting.read.frames import AUBC, FULL_ROW
-from stages.study.layout import Layout
 
 DECIMALS = 4
-MOST_IMAGES = 10
 BEST = 3
-FIRST_SELECTED = "first_selected"
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def _rounded(values) -> list[float | None]:
@@ -49,6 +39,8 @@ def chart(
     label: str,
     full: float | None,
     spread: str | None = None,
+    *,
+    signed: bool = False,
 ) -> dict:
     """One chart: a line a strategy.
 
@@ -57,7 +49,8 @@ def chart(
         strategies: in display order.
         value, spread: columns of the line and of half the width of its band.
         label: of the vertical axis.
-        full: height of the line for training on all labels.
+        full: height of the line for training on all labels, or of the baseline.
+        signed: values are differences, not fractions between 0 and 1.
 
     Returns:
         What `page.js` draws; budgets stand once where the lines share them.
@@ -79,6 +72,7 @@ def chart(
         "x": shared or [],
         "full": None if full is None else round(full, DECIMALS),
         "lines": lines,
+        **({"signed": True} if signed else {}),
     }
 
 
@@ -87,9 +81,11 @@ def lines(curve: pd.DataFrame, strategies: list[str]) -> list[str]:
     return [*strategies, *(name for name in curve["strategy"].unique() if name not in strategies)]
 
 
-def pairs(games_howell: pd.DataFrame, strategies: list[str]) -> dict[str, list[list]]:
-    """Task -> [first, second, difference, p, low, high] of all pairs on AUBC, by number."""
-    place = {name: at for at, name in enumerate(strategies)}
+def pairs(
+    games_howell: pd.DataFrame, strategies: list[str], shown: set[str]
+) -> dict[str, list[list]]:
+    """Task -> [first, second, difference, p, low, high] of the pairs shown, on AUBC, by number."""
+    place = {name: at for at, name in enumerate(strategies) if name in shown}
     found: dict[str, list[list]] = {}
     for row in games_howell[games_howell["measure"] == AUBC].itertuples(index=False):
         names = (getattr(row, "first", None), row.second)
@@ -102,6 +98,12 @@ def pairs(games_howell: pd.DataFrame, strategies: list[str]) -> dict[str, list[l
     return found
 
 
+def ordered(summary: pd.DataFrame, task: str) -> list[str]:
+    """The strategies of a task by mean AUBC, best first."""
+    own = summary[(summary["task"] == task) & (summary["strategy"] != FULL_ROW)]
+    return own.sort_values("aubc_rank", kind="stable")["strategy"].tolist()
+
+
 def best(summary: pd.DataFrame, strategies: list[str], baseline: str) -> list[int]:
     """Numbers of the baseline and of the strategies with the highest AUBC on average."""
     own = summary[summary["strategy"] != FULL_ROW]
@@ -110,35 +112,30 @@ def best(summary: pd.DataFrame, strategies: list[str], baseline: str) -> list[in
     return [at for at, name in enumerate(strategies) if name in names]
 
 
-def read_first_selected(settings, root: Path) -> dict[str, list[tuple[str, list[str]]]]:
-    """The images that each strategy chose first, with the first seed.
+def half_widths(along: pd.DataFrame) -> pd.DataFrame:
+    """Differences along the budget with half the width of their intervals, in column half."""
+    return along.assign(half=(along["high"] - along["low"]) / 2)
+
+
+def runs(rounds: pd.DataFrame, strategies: list[str]) -> dict[str, list]:
+    """Every run for the page: task -> [strategy's number, seed, accuracies in units of 0.0001].
 
     Args:
-        settings: with `tasks`, `strategies`, `seeds` and `rounds`.
-        root: folder that holds `reports/`.
+        rounds: as of `records.read_rounds`.
+        strategies: in display order.
 
     Returns:
-        Task -> [(strategy, up to ten PNG images as base64)]; tasks without any are left out.
-
-    Raises:
-        UserError: for an entry that is not a list of PNG images.
+        Lists with a fourth entry, the labeled counts, where they differ from the run's before.
     """
-    found: dict[str, list[tuple[str, list[str]]]] = {}
-    for task in settings.tasks:
-        for strategy in settings.strategies:
-            path = Layout(root).result(task, strategy, settings.seeds[0], settings.rounds[0].n)
-            images = json.loads(path.read_bytes()).get(FIRST_SELECTED)
-            if not images:
-                continue
-            if not isinstance(images, list) or not all(map(_is_png, images)):
-                name = path.relative_to(root).as_posix()
-                raise UserError(f"{name}: {FIRST_SELECTED} is not a list of PNG images in base64")
-            found.setdefault(task, []).append((strategy, images[:MOST_IMAGES]))
+    place = {name: at for at, name in enumerate(strategies)}
+    found: dict[str, list] = {}
+    before: dict[str, list[int]] = {}
+    for (task, name, seed), own in rounds.groupby(["task", "strategy", "seed"], sort=False):
+        counts = own["labeled"].astype(int).tolist()
+        values = (own["accuracy"] * 10_000).round().astype(int).tolist()
+        same = before.get(task) == counts
+        found.setdefault(task, []).append(
+            [place[name], int(seed), values, *([] if same else [counts])]
+        )
+        before[task] = counts
     return found
-
-
-def _is_png(text) -> bool:
-    try:
-        return base64.b64decode(text, validate=True).startswith(PNG)
-    except (binascii.Error, TypeError, ValueError):
-        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,11 +17,14 @@ from stages.statistics.ranking import cliques
 
 DIVERGING = LinearSegmentedColormap.from_list(
     "orange-white-blue",
-    ["#8A3B00", "#E08214", "#FBD9A8", "#FFFFFF", "#B5D3EC", "#3A8BC4", "#08407E"],
+    ["#8A3B00", "#E08214", "#FBD9A8", "#FEFEFE", "#B5D3EC", "#3A8BC4", "#08407E"],
 )
 SEQUENTIAL = LinearSegmentedColormap.from_list(
-    "white-blue", ["#FFFFFF", "#CFE1F2", "#93C3DF", "#4A97C9", "#1764AB", "#08306B"]
+    "white-blue", ["#FEFEFE", "#CFE1F2", "#93C3DF", "#4A97C9", "#1764AB", "#08306B"]
 )
+POINTS = (0.5, 1, 2, 5, 10, 20, 50, 100)  # ends of a scale of percentage points
+SHARES = (0.1, 0.2, 0.5, 1.0)  # and of one of fractions
+FAINT = 0.25  # strength of the colour of what is not shown to differ
 DARK = 0.42  # luminance below which white text reads better than black
 MANY = 14  # strategies beyond which only significant differences are written out
 MOST_NUMBERS = 26
@@ -46,6 +51,18 @@ def pair_matrix(pairs: pd.DataFrame, strategies: list[str], value: str) -> np.nd
             square[place[first], place[second]] = x
             square[place[second], place[first]] = sign * x
     return square
+
+
+def scale(squares: Iterable[np.ndarray], ends: tuple[float, ...]) -> float:
+    """The end of the shortest scale that holds every value of all squares.
+
+    Args:
+        squares: of any shapes, NaN for no value.
+        ends: to choose from, ascending.
+    """
+    finite = [np.abs(square[np.isfinite(square)]) for square in squares]
+    largest = max((float(values.max()) for values in finite if len(values)), default=0.0)
+    return next((end for end in ends if largest <= end), ends[-1])
 
 
 def _ink(colour) -> str:
@@ -86,24 +103,24 @@ def _finish(figure, axes, mesh, strategies: list[str], label: str) -> None:
 
 
 def pairwise_figure(
-    pairs: pd.DataFrame, strategies: list[str], alpha: float, *, title: str, label: str
+    pairs: pd.DataFrame, strategies: list[str], alpha: float, end: float, *, title: str, label: str
 ) -> Figure:
-    """Differences of all pairs (row minus column); significant ones are framed and bold.
+    """Differences of all pairs (row minus column); significant ones are framed, others faint.
 
     Args:
         pairs: one task and measure, with columns first, second, difference (a fraction) and p.
         strategies: in display order.
         alpha: level of significance.
+        end: of the scale to either side, in percentage points.
         title, label: of the figure and its scale.
     """
     differences = 100 * pair_matrix(pairs, strategies, "difference").round(6)
     p_values = pair_matrix(pairs, strategies, "p")
     figure, axes = _grid(len(strategies), title)
-    finite = np.abs(differences[np.isfinite(differences)])
-    limit = max(float(finite.max()) if len(finite) else 0, 0.1)
-    norm = Normalize(-limit, limit)
+    norm = Normalize(-end, end)
+    strength = np.where(p_values < alpha, differences, FAINT * differences)
     mesh = axes.pcolormesh(
-        np.ma.masked_invalid(differences), cmap=DIVERGING, norm=norm, edgecolors="#DDDDDD",
+        np.ma.masked_invalid(strength), cmap=DIVERGING, norm=norm, edgecolors="#DDDDDD",
         linewidth=0.5,
     )  # fmt: skip
     size = 7 if len(strategies) <= MANY else 6
@@ -119,7 +136,15 @@ def pairwise_figure(
             text = signed(value, 1)
             if len(strategies) > MANY and not significant:
                 text = text[0] if text[0] in "+−" else "0"
-            _write(axes, text, column, row, size, _ink(DIVERGING(norm(value))), significant)
+            _write(
+                axes,
+                text,
+                column,
+                row,
+                size,
+                _ink(DIVERGING(norm(strength[row, column]))),
+                significant,
+            )
     if frames:
         whole = Path.make_compound_path(*frames)
         axes.add_patch(PathPatch(whole, fill=False, edgecolor="black", linewidth=1.1, zorder=2))
@@ -134,19 +159,21 @@ def _frame(column: int, row: int) -> Path:
     return Path(np.array(corners) + (column, row), closed=True)
 
 
-def overlap_figure(square: np.ndarray, strategies: list[str], *, title: str, label: str) -> Figure:
+def overlap_figure(
+    square: np.ndarray, strategies: list[str], end: float = 1.0, *, title: str, label: str
+) -> Figure:
     """A symmetric measure between 0 and 1 of all pairs.
 
     Args:
         square: shape (strategies, strategies), NaN for unknown.
         strategies: in display order.
+        end: of the scale.
         title, label: of the figure and its scale.
     """
     figure, axes = _grid(len(strategies), title)
     shown = square.round(6).copy()
     np.fill_diagonal(shown, np.nan)
-    finite = shown[np.isfinite(shown)]
-    norm = Normalize(0, max(float(finite.max()) if len(finite) else 1, 0.01))
+    norm = Normalize(0, end)
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(shown), cmap=SEQUENTIAL, norm=norm, edgecolors="#DDDDDD", linewidth=0.5
     )

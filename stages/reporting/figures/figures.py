@@ -32,6 +32,17 @@ CANVASES = {
     "pdf": (FigureCanvasPdf, {"CreationDate": None, "Creator": None, "Producer": None}),
     "png": (FigureCanvasAgg, {"Software": None}),
 }
+# What a browser with a dark scheme draws otherwise; cells of heat maps keep their colours.
+LIGHT = b'<style type="text/css">'
+DARK = """@media (prefers-color-scheme: dark) {
+svg { background: #12161c }
+text:not([style*="fill:"]) { fill: #e6eaf0 }
+:is(path, use)[style*="fill: #ffffff"] { fill: #12161c !important }
+:is(path, use)[style*="stroke: #000000"] { stroke: #e6eaf0 !important }
+:is(path, use)[style*="stroke: #444444"] { stroke: #a9b4c2 !important }
+text[style*="fill: #444444"] { fill: #a9b4c2 !important }
+}
+"""
 SETTINGS = {
     "svg.fonttype": "none",  # text stays text: smaller, and it can be searched and read aloud
     "pdf.compression": 9,
@@ -192,6 +203,7 @@ def render(draw: partial | Callable[[], Figure]) -> dict[str, bytes]:
             getattr(canvas(figure), f"print_{kind}")(stream, metadata=metadata)
             found[kind] = stream.getvalue()
     found["png"] = _smaller(found["png"])
+    found["svg"] = found["svg"].replace(LIGHT, LIGHT + DARK.encode(), 1)
     return found
 
 

@@ -89,7 +89,12 @@ def gallery(
         titles[name] = title
         drawn[name] = partial(draw, *arguments, title=title, **options)
 
+    tests = tables["games_howell"]
+    tests = tests[tests["measure"] == AUBC]
+    points = diagrams.scale([100 * tests["difference"].to_numpy()], diagrams.POINTS)
+    shared = diagrams.scale(map(_off_diagonal, overlap.values()), diagrams.SHARES)
     for task in settings.tasks:
+        ranked = charts.ordered(tables["summary"], task)
         accuracies = full.loc[full["task"] == task, "accuracy"]
         has_bands = seeds > 1 and len(names) <= figures.MOST_BANDS
         mean = f"mean of {seeds} seeds" if seeds > 1 else "1 seed"
@@ -102,24 +107,37 @@ def gallery(
             **style | {"strategies": charts.lines(tables["curve"], names)},
         )
         if len(names) > 1:
-            pairs = tables["games_howell"]
-            pairs = pairs[(pairs["task"] == task) & (pairs["measure"] == AUBC)]
             add(
                 f"pairs-{task}",
                 f"{task}: differences in mean AUBC",
                 diagrams.pairwise_figure,
-                pairs,
-                names,
+                tests[tests["task"] == task],
+                ranked,
                 report.alpha,
+                points,
                 label="Difference in AUBC (percentage points)",
+            )
+        if "along" in tables:
+            along = tables["along"]
+            add(
+                f"difference-{task}",
+                f"{task}: difference from {report.baseline}",
+                figures.line_figure,
+                along[along["task"] == task],
+                "difference",
+                label=f"Test accuracy − {report.baseline}'s (fraction)",
+                level=(0.0, f"{report.baseline} (baseline)"),
+                baseline=report.baseline,
+                strategies=[name for name in names if name != report.baseline],
             )
         if task in overlap:
             add(
                 f"overlap-{task}",
                 f"{task}: overlap of the selected images",
                 diagrams.overlap_figure,
-                overlap[task],
-                names,
+                overlap[task][np.ix_(*[[names.index(name) for name in ranked]] * 2)],
+                ranked,
+                shared,
                 label="Jaccard index (fraction shared)",
             )
         if task in balance:
@@ -136,6 +154,10 @@ def gallery(
     for name, title, ranks, distance in critical_differences(tables, settings):
         add(name, title, diagrams.critical_difference_figure, ranks, distance)
     return drawn, titles
+
+
+def _off_diagonal(square: np.ndarray) -> np.ndarray:
+    return square[~np.eye(len(square), dtype=bool)]
 
 
 def draw_all(drawn: dict[str, Callable[[], Figure]]) -> dict[str, dict[str, bytes]]:
@@ -163,14 +185,14 @@ def critical_differences(
 
     Returns:
         (name, title, mean ranks, critical difference); none with fewer than two strategies or
-        complete blocks.
+        complete blocks, or where the critical difference is wider than the scale of ranks.
     """
     names, runs = list(settings.strategies), tables["aubc"]
     over = "task" if len(settings.tasks) > 1 else "seed"
     scores = runs.groupby([over, "strategy"], sort=False)[AUBC].mean().unstack("strategy")
     ranks = block_ranks(scores.reindex(columns=names))
     distance = critical_difference(len(names), len(ranks), settings.report.alpha)
-    if not distance < len(names) - 1:  # no two can be that far apart, or there are no blocks
-        return []
+    if not np.isfinite(distance) or distance > len(names) - 1:
+        return []  # wider than the scale: every bar would join everything
     title = f"AUBC over {len(ranks)} {over}s: mean ranks, alpha {settings.report.alpha:g}"
     return [(f"critical-difference-{over}s", title, ranks.mean().to_dict(), distance)]

@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 
 from stages.machine.errors import UserError
+from stages.reporting.numbers import listing
 from stages.study.layout import END, Layout
 
 MOST_NAMED = 12  # runs in one sentence
@@ -47,6 +48,15 @@ def covered(settings, root: Path) -> tuple[object, list[str]]:
             )
         settings = kept
     others = sorted(_on_disk(root) - set(asked))
+    known = set(settings.tasks), set(settings.strategies)
+    gone = sorted({x for t, x, _ in others if t in known[0]} - known[1])
+    if gone:
+        said.append(
+            "**Dropped strategies:** results lie in `reports/rounds` for "
+            f"{listing(gone)}, which the settings name no longer; they are in no table, no ranking "
+            "and no count of tests."
+        )
+    others = [run for run in others if run[1] not in gone]
     if others:
         said.append(f"Left out, since the settings do not name them: {_named(others)}.")
     unsealed = [run for run in asked if run in done and not layout.link(*run, END).is_file()]

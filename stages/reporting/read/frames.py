@@ -16,6 +16,7 @@ AUBC, ACCURACY, FINAL = "aubc", "accuracy", "final_accuracy"
 ALL_BUDGETS = "all"
 ALL_TASKS = "all tasks"
 DIFFER = ("not shown to differ", "differ")
+SHARED = "shared: no strategy has chosen yet"
 # Beyond this digit two equal areas may differ by the order of summation only.
 STABLE_DIGITS = 9
 
@@ -30,6 +31,7 @@ class Measured:
         task, measure, labeled: labeled is a count as text, or "all" for AUBC.
         groups: strategy -> (seeds,) floats.
         seeds: strategy -> the seeds of these values, in the same order.
+        first: it is the first budget, whose labeled images no strategy chose.
     """
 
     task: str
@@ -37,6 +39,23 @@ class Measured:
     labeled: str
     groups: Groups
     seeds: dict[str, list[int]]
+    first: bool = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether every strategy has the same values here, so that nothing can differ."""
+        return len(self.groups) > 1 and self.alike(next(iter(self.groups))) >= set(self.groups)
+
+    def alike(self, name: str) -> set[str]:
+        """The strategies with the same values as one of them at the first budget, itself too."""
+        if not self.first or name not in self.groups:
+            return set()
+        own = dict(zip(self.seeds[name], self.groups[name], strict=True))
+        return {
+            other
+            for other, values in self.groups.items()
+            if own == dict(zip(self.seeds[other], values, strict=True))
+        }
 
     def paired(self) -> pd.DataFrame:
         """(seeds, strategies) table, NaN where a strategy lacks a seed."""
@@ -108,9 +127,6 @@ def curves(rounds: pd.DataFrame) -> list[tuple[tuple, tuple[np.ndarray, np.ndarr
 def measured_groups(rounds: pd.DataFrame, runs: pd.DataFrame, task: str) -> list[Measured]:
     """What the tests of one task are run on: AUBC first, then the accuracy at each budget.
 
-    A budget at which all strategies have the same accuracies seed by seed, as a first budget that
-    they share, is left out: no difference can be there, and it is in no count of tests.
-
     Args:
         rounds: as of `records.read_rounds`.
         runs: as of `runs_table`.
@@ -118,17 +134,9 @@ def measured_groups(rounds: pd.DataFrame, runs: pd.DataFrame, task: str) -> list
     """
     found = [_measured(runs[runs["task"] == task], task, AUBC, ALL_BUDGETS)]
     rows = distinct_budgets(rounds[rounds["task"] == task])
-    for labeled, at_budget in rows.groupby("labeled", sort=True):
-        cell = _measured(at_budget, task, ACCURACY, str(labeled))
-        if not shared(cell):
-            found.append(cell)
+    for at, (labeled, at_budget) in enumerate(rows.groupby("labeled", sort=True)):
+        found.append(_measured(at_budget, task, ACCURACY, str(labeled), first=at == 0))
     return found
-
-
-def shared(cell: Measured) -> bool:
-    """Whether several strategies have the same values seed by seed."""
-    runs = [dict(zip(cell.seeds[x], cell.groups[x].tolist(), strict=True)) for x in cell.groups]
-    return len(runs) > 1 and all(own == runs[0] for own in runs)
 
 
 def measured(runs: pd.DataFrame, task: str, measure: str) -> Measured:
@@ -136,14 +144,16 @@ def measured(runs: pd.DataFrame, task: str, measure: str) -> Measured:
     return _measured(runs[runs["task"] == task], task, measure, ALL_BUDGETS)
 
 
-def _measured(rows: pd.DataFrame, task: str, measure: str, labeled: str) -> Measured:
+def _measured(
+    rows: pd.DataFrame, task: str, measure: str, labeled: str, first: bool = False
+) -> Measured:
     groups: dict[str, list[float]] = {}
     seeds: dict[str, list[int]] = {}
     for name, seed, value in zip(rows["strategy"], rows["seed"], rows[measure], strict=True):
         groups.setdefault(name, []).append(value)
         seeds.setdefault(name, []).append(seed)
     arrays = {name: np.array(values, dtype=np.float64) for name, values in groups.items()}
-    return Measured(task, measure, labeled, arrays, seeds)
+    return Measured(task, measure, labeled, arrays, seeds, first)
 
 
 def answer(p: float, alpha: float, kept: str, rejected: str) -> str:

@@ -40,6 +40,8 @@ def assumption_rows(cells: list[Measured], alpha: float) -> list[tuple]:
     """Normality of every group and equal variances of all groups, for every measure."""
     rows = []
     for cell in cells:
+        if cell.shared:
+            continue
         head = (cell.task, cell.measure, cell.labeled)
         for name, values in cell.groups.items():
             for test, run, least in (

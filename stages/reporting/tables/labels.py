@@ -132,6 +132,7 @@ TABLES = [
     ),
     Table(
         name="labels_needed",
+        open=True,
         title="Labels needed",
         question=SAVED,
         build=lambda given: labels_table(given.curve, given.baseline),

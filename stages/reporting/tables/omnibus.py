@@ -6,7 +6,7 @@ import pandas as pd
 
 from stages.reporting.given import Given
 from stages.reporting.methods import HOLM
-from stages.reporting.read.frames import DIFFER, Measured, answer, count_text
+from stages.reporting.read.frames import DIFFER, SHARED, Measured, answer, count_text
 from stages.reporting.table import (
     APART,
     DF,
@@ -31,28 +31,32 @@ def omnibus_tables(cells: list[Measured], alpha: float) -> tuple[pd.DataFrame, p
 
     Returns:
         Two DataFrames: task, measure, labeled, groups, n_per_group, the statistic with its degrees
-        of freedom, p (of Kruskal-Wallis with p_by: how it was found), p_holm (over the tasks for
-        AUBC, over tasks and budgets for accuracy), verdict by p_holm, reason.
+        of freedom, p (Kruskal-Wallis's with p_by: how it was found), p_holm (over the tasks for
+        AUBC, over tasks and budgets for accuracy), verdict by p_holm, reason; a shared first
+        budget is not tested.
     """
     ranked, welch = [], []
     for cell in cells:
         head = (cell.task, cell.measure, cell.labeled)
         k, w = kruskal_wallis(cell.groups), welch_anova(cell.groups)
         sizes = (k["groups"], count_text(k["n"]))
+        if cell.shared:
+            k |= dict.fromkeys(("h", "df", "p"), NAN) | {"p_by": "", "reason": SHARED}
+            w |= dict.fromkeys(("f", "df1", "df2", "p"), NAN) | {"reason": SHARED}
         ranked.append((*head, *sizes, k["h"], k["df"], k["p_by"], k["p"], k["reason"]))
         welch.append((*head, *sizes, w["f"], w["df1"], w["df2"], w["p"], w["reason"]))
-    head = ["task", "measure", "labeled", "groups", "n_per_group"]
+    head, tail = ["task", "measure", "labeled", "groups", "n_per_group"], ["p", "reason"]
     tables = (
-        pd.DataFrame(ranked, columns=[*head, "h", "df", "p_by", "p", "reason"]),
-        pd.DataFrame(welch, columns=[*head, "f", "df1", "df2", "p", "reason"]),
+        pd.DataFrame(ranked, columns=[*head, "h", "df", "p_by", *tail]),
+        pd.DataFrame(welch, columns=[*head, "f", "df1", "df2", *tail]),
     )
     for table in tables:
         adjusted = pd.Series(NAN, index=table.index)
         for _, own in table.groupby("measure", sort=False):
             adjusted[own.index] = holm(own["p"])
-        table.insert(list(table.columns).index("p") + 1, "p_holm", adjusted)
-        words = [answer(p, alpha, *DIFFER) for p in adjusted]
-        table.insert(len(table.columns) - 1, "verdict", words)
+        at = list(table.columns).index("p") + 1
+        table.insert(at, "p_holm", adjusted)
+        table.insert(at + 1, "verdict", [answer(p, alpha, *DIFFER) for p in adjusted])
     return tables
 
 
@@ -82,7 +86,7 @@ TABLES = [
         ),
         note="Secondary. By ranks; assumes independent runs. p_by: below five runs a strategy p is "
         "counted over permutations. p_holm: over all tasks and budgets, AUBC apart; the verdict is "
-        "by it. Budgets that all strategies share are not tested.",
+        "by it.",
         methods=(
             """\
 - **Kruskal-Wallis** (1952) compares all strategies by ranks and assumes neither; H is corrected for

@@ -7,7 +7,7 @@ from itertools import combinations
 import pandas as pd
 
 from stages.reporting.methods import HOLM, PAIRED_T, VERDICTS, WILCOXON
-from stages.reporting.read.frames import AUBC, FINAL, Measured, measured
+from stages.reporting.read.frames import AUBC, FINAL, SHARED, Measured, measured
 from stages.reporting.table import (
     APART,
     DF,
@@ -28,8 +28,10 @@ from stages.reporting.table import (
     T,
     Table,
 )
-from stages.statistics.comparisons import games_howell, verdicts
+from stages.statistics.comparisons import NOT_AVAILABLE, games_howell, verdicts
 from stages.statistics.paired import paired_table
+
+NAN = float("nan")
 
 
 def games_howell_table(runs: pd.DataFrame, tasks, alpha: float) -> pd.DataFrame:
@@ -51,10 +53,13 @@ def games_howell_table(runs: pd.DataFrame, tasks, alpha: float) -> pd.DataFrame:
 
 
 def verdict_table(cells: list[Measured], baseline: str, alpha: float) -> pd.DataFrame:
-    """Every strategy against the baseline, for every measure."""
+    """Every strategy against the baseline, for every measure; what they share is not tested."""
     parts = []
     for cell in cells:
         part = verdicts(cell.groups, baseline, alpha)
+        same = part["strategy"].isin(cell.alike(baseline))
+        part.loc[same, "p"] = NAN
+        part.loc[same, "verdict"], part.loc[same, "reason"] = NOT_AVAILABLE, SHARED
         part.insert(1, "measure", cell.measure)
         part.insert(2, "labeled", cell.labeled)
         part.insert(0, "task", cell.task)

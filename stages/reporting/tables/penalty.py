@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
+from stages.reporting.given import Given
 from stages.reporting.methods import PAIRED_T
 from stages.reporting.table import APART, STRATEGY, Column, Table
 from stages.statistics.paired import penalty_matrix
 
 
-def penalty_table(rounds: pd.DataFrame, strategies, alpha: float) -> pd.DataFrame:
-    """Pairwise penalty matrix over all (task, budget) cells in which strategies can differ.
-
-    A cell in which all have the same accuracies seed by seed, as at a shared first budget, does not
-    count.
+def penalty_table(
+    rounds: pd.DataFrame, strategies, alpha: float, shared: Collection[tuple[str, int]] = ()
+) -> pd.DataFrame:
+    """Pairwise penalty matrix over all (task, budget) cells.
 
     Returns:
         DataFrame, a row for each ordered pair: strategy, against, penalty (the share of the cells
@@ -26,14 +28,15 @@ def penalty_table(rounds: pd.DataFrame, strategies, alpha: float) -> pd.DataFram
     columns = ["task", "labeled", "strategy", "seed", "accuracy"]
     for task, labeled, name, seed, accuracy in rounds[columns].itertuples(index=False):
         key = (task, labeled)
+        if key in shared:
+            continue
         if key not in cells:
             cells[key] = np.full((len(place), len(seeds)), np.nan)
         cells[key][place[name], seeds[seed]] = accuracy
-    kept = [cell for cell in cells.values() if len(cell) < 2 or not _shared(cell)]
-    penalty, tested = penalty_matrix(kept, alpha)
+    penalty, tested = penalty_matrix(list(cells.values()), alpha)
     names = list(place)
     rows = [
-        (names[i], names[j], penalty[i, j], int(tested[i, j]), len(kept))
+        (names[i], names[j], penalty[i, j], int(tested[i, j]), len(cells))
         for i in range(len(names))
         for j in range(len(names))
         if i != j
@@ -41,8 +44,9 @@ def penalty_table(rounds: pd.DataFrame, strategies, alpha: float) -> pd.DataFram
     return pd.DataFrame(rows, columns=["strategy", "against", "penalty", "tested", "cells"])
 
 
-def _shared(cell: np.ndarray) -> bool:
-    return np.array_equal(cell, np.broadcast_to(cell[:1], cell.shape), equal_nan=True)
+def _penalty(given: Given) -> pd.DataFrame:
+    shared = {(cell.task, int(cell.labeled)) for cell in given.cells if cell.shared}
+    return penalty_table(given.rounds, given.strategies, given.alpha, shared)
 
 
 TABLES = [
@@ -50,7 +54,7 @@ TABLES = [
         name="penalty",
         title="Pairwise penalty",
         question=APART,
-        build=lambda given: penalty_table(given.rounds, given.strategies, given.alpha),
+        build=_penalty,
         columns=(
             STRATEGY,
             Column("against", "Against"),
@@ -58,9 +62,9 @@ TABLES = [
             Column("tested", "Cells tested"),
             Column("cells", "Cells"),
         ),
-        note="Secondary. Share of the (task, budget) cells, shared first budgets apart, in which "
-        "the first beats the second by a two-sided paired t test over seeds (Ash et al. 2020), "
-        "not corrected for the number of cells; cells that cannot be tested count as not beaten.",
+        note="Secondary. Share of all (task, budget) cells in which the first beats the second by a "
+        "two-sided paired t test over seeds (Ash et al. 2020), not corrected for the "
+        "number of cells; cells that cannot be tested count as not beaten.",
         methods=(
             PAIRED_T,
             """\

@@ -89,5 +89,6 @@ TABLES = [
   (Westfall & Young 1993). **Equivalent**: two one-sided tests (Schuirmann 1987) of the margin.""",
         ),
         always=True,
+        open=True,
     ),
 ]

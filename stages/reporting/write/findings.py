@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from stages.reporting.numbers import count, fixed, listing, p_text
-from stages.reporting.read.frames import ACCURACY, ALL_BUDGETS, AUBC, FULL_ROW
+from stages.reporting.read.frames import ACCURACY, ALL_BUDGETS, ALL_TASKS, AUBC, FULL_ROW, SHARED
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE
 from stages.statistics.primary import BLOCKED, EQUIVALENT, FLIPS, PAIRED
 
+MOST_TASKS = 3  # told one by one; of more it is counted
+MOST_NAMED = 8
 ANALYSES = {
     PAIRED: "paired t tests over seeds with Holm's correction",
     BLOCKED: "Dunnett's test with seeds as blocks",
@@ -53,58 +55,93 @@ def seen_sentence(held: pd.DataFrame) -> str:
     )
 
 
-def main_findings(tables: dict[str, pd.DataFrame], settings) -> str:
-    """One paragraph of findings, from the primary analysis alone.
+def main_findings(tables: dict[str, pd.DataFrame], settings) -> list[str]:
+    """What was shown, from the primary analysis alone; with many tasks counted over them.
 
     Args:
         tables: as of `gathered.build`.
         settings: with `tasks`, `strategies` and `report`.
 
     Returns:
-        A paragraph of Markdown.
+        Paragraphs of Markdown.
     """
-    alpha, baseline = settings.report.alpha, settings.report.baseline
-    sentences = []
-    for task in settings.tasks:
-        summary = tables["summary"].query("task == @task and strategy != @FULL_ROW")
-        held = tables["primary"].query("task == @task")
-        best = summary[summary["aubc_rank"] == 1]
-        area = fixed(best["aubc_mean"].iloc[0], 4)
-        parts = []
-        if len(summary) == 1:
-            parts.append(
-                f"`{best['strategy'].iloc[0]}`, the only strategy, has a mean AUBC of {area}."
-            )
-        elif len(best) == len(summary):
-            parts.append(f"all {len(summary)} strategies have the same mean AUBC, {area}.")
-        else:
-            verb = "has" if len(best) == 1 else "share"
-            parts.append(
-                f"{listing(best['strategy'].tolist())} {verb} the highest mean AUBC, {area}."
-            )
-        if len(settings.seeds) > 1 and baseline in settings.strategies and len(held):
-            parts.append(_verdict_sentence(held, baseline, alpha, settings.report.margin))
-            parts.append(seen_sentence(held))
-        sentences.append(f"On **{task}**, " + " ".join(filter(None, parts)))
-    points = tables["win_tie_loss"]
-    if len(settings.tasks) > 1 and len(points) > 1:
-        top = points[points["rank"] == 1]
-        sentences.append(
-            f"Over all {len(settings.tasks)} tasks {listing(top['strategy'].tolist())} "
-            f"{'leads' if len(top) == 1 else 'lead'} the win-tie-loss count with "
-            f"{top['points'].iloc[0]} points."
-        )
-    if len(settings.seeds) == 1:
-        sentences.append(
-            "With one seed every number rests on a single run: no test is possible, "
-            "and no order of strategies can be concluded."
-        )
-        return " ".join(sentences)
-    sentences.append(
-        "A difference that could not be shown is not evidence that there is none"
-        + (", least of all with few seeds." if len(settings.seeds) < 10 else ".")
+    found = (
+        [_of_task(tables, task, settings) for task in settings.tasks]
+        if len(settings.tasks) <= MOST_TASKS
+        else _over_tasks(tables, settings)
     )
-    return " ".join(sentences)
+    if len(settings.seeds) == 1:
+        return [
+            *found,
+            "With one seed every number rests on a single run: no test is possible, "
+            "and no order of strategies can be concluded.",
+        ]
+    return [
+        *found,
+        "A difference that could not be shown is not evidence that there is none"
+        + (", least of all with few seeds." if len(settings.seeds) < 10 else "."),
+    ]
+
+
+def _of_task(tables: dict[str, pd.DataFrame], task: str, settings) -> str:
+    """The finding of one task, then which mean is highest."""
+    baseline = settings.report.baseline
+    summary = tables["summary"].query("task == @task and strategy != @FULL_ROW")
+    held = tables["primary"].query("task == @task")
+    best = summary[summary["aubc_rank"] == 1]
+    area = fixed(best["aubc_mean"].iloc[0], 4)
+    parts = []
+    if len(settings.seeds) > 1 and baseline in settings.strategies and len(held):
+        alpha, margin = settings.report.alpha, settings.report.margin
+        parts += [_verdict_sentence(held, baseline, alpha, margin), seen_sentence(held)]
+    if len(summary) == 1:
+        name = best["strategy"].iloc[0]
+        parts.append(f"`{name}`, the only strategy, has a mean AUBC of {area}.")
+    elif len(best) == len(summary):
+        parts.append(f"All {len(summary)} strategies have the same mean AUBC, {area}.")
+    else:
+        verb = "has" if len(best) == 1 else "share"
+        parts.append(f"{listing(best['strategy'].tolist())} {verb} the highest mean AUBC, {area}.")
+    return f"**{task}**: " + " ".join(filter(None, parts))
+
+
+def _over_tasks(tables: dict[str, pd.DataFrame], settings) -> list[str]:
+    """On how many tasks each strategy is better, equivalent or worse."""
+    baseline, held = settings.report.baseline, tables["primary"]
+    if len(settings.seeds) < 2 or baseline not in settings.strategies or held.empty:
+        return []
+    tasks = len(settings.tasks)
+    counts = held.groupby(["strategy", "verdict"], sort=False).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=[BETTER, EQUIVALENT, WORSE, UNDETERMINED], fill_value=0)
+    order = (counts[BETTER] - counts[WORSE]).sort_values(ascending=False, kind="stable").index
+    often = [name for name in order if counts.loc[name, BETTER] or counts.loc[name, EQUIVALENT]]
+    items = []
+    for name in often[:MOST_NAMED]:
+        rest = [
+            f"{word} on {counts.loc[name, word]}"
+            for word in (EQUIVALENT, WORSE, UNDETERMINED)
+            if counts.loc[name, word]
+        ]
+        also = f" ({', '.join(rest)})" if rest else ""
+        items.append(f"`{name}` on {counts.loc[name, BETTER]}{also}")
+    never = [name for name in order if name not in often]
+    by = ANALYSES[held["analysis"].iloc[0]]
+    first = f"Against `{baseline}` on {tasks} tasks ({by}, alpha {settings.report.alpha:g}): " + (
+        "better are " + "; ".join(items) + "." if items else "no strategy is better on any task."
+    )
+    more = len(often) - MOST_NAMED
+    if more > 0:
+        first += f" {count(more, 'more strategy')} on at least one."
+    worse = [name for name in never if counts.loc[name, WORSE]]
+    second = [
+        f"{listing(words)} {'is' if len(words) == 1 else 'are'} {said}."
+        for words, said in (
+            (worse, "worse on at least one task and better on none"),
+            ([name for name in never if name not in worse], "not shown to differ on any task"),
+        )
+        if words
+    ]
+    return [" ".join([first, *second]), seen_sentence(held)]
 
 
 def limits(tables: dict[str, pd.DataFrame], settings) -> list[str]:
@@ -148,6 +185,7 @@ def limits(tables: dict[str, pd.DataFrame], settings) -> list[str]:
             "Kruskal-Wallis is rough below five values a group, and tests of "
             "assumptions rarely reject."
         )
+    notes += _undrawn(tables, settings)
     summary = tables["summary"]
     whole = set(summary.loc[summary["strategy"] == FULL_ROW, "task"])
     without = [task for task in settings.tasks if task not in whole]
@@ -164,6 +202,19 @@ def limits(tables: dict[str, pd.DataFrame], settings) -> list[str]:
     return notes
 
 
+def _undrawn(tables: dict[str, pd.DataFrame], settings) -> list[str]:
+    """Why there is no critical-difference diagram."""
+    over = ALL_TASKS if len(settings.tasks) > 1 else settings.tasks[0]
+    ranks = tables.get("friedman", pd.DataFrame(columns=["task", "cd", "groups", "n"]))
+    wide = ranks[(ranks["task"] == over) & (ranks["cd"] > ranks["groups"] - 1)]
+    return [
+        f"The critical difference of mean ranks, {fixed(row.cd, 2)} over "
+        f"{count(int(row.n), 'task' if over == ALL_TASKS else 'seed')}, is wider than the scale "
+        f"from 1 to {row.groups}: no two strategies could be told apart, and no diagram is drawn."
+        for row in wide.itertuples(index=False)
+    ]
+
+
 def _degenerate(tables: dict[str, pd.DataFrame], several: bool) -> list[str]:
     notes = []
     spread = tables["curve"]
@@ -177,7 +228,7 @@ def _degenerate(tables: dict[str, pd.DataFrame], several: bool) -> list[str]:
             "groups has no Games-Howell test."
         )
     kruskal = tables["kruskal_wallis"]
-    equal = kruskal[kruskal["p"].isna()]
+    equal = kruskal[kruskal["p"].isna() & (kruskal["reason"] != SHARED)]
     if several and len(equal):
         first = equal.iloc[0]
         where = "AUBC" if first["measure"] == AUBC else f"{first['labeled']} labeled"

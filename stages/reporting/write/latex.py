@@ -1,10 +1,10 @@
-"""Tables for a paper: LaTeX with booktabs, the best three of a column marked."""
+"""Tables for a paper: LaTeX with booktabs, in one column where they fit it, else in both."""
 
 from __future__ import annotations
 
 import re
 
-from stages.reporting.shown import HEX_SHOWN, Cell, Shown, legend
+from stages.reporting.shown import HEX_SHOWN, SIGNS, Cell, Shown, legend
 from stages.reporting.table import TASK
 
 SPECIAL = {
@@ -15,13 +15,15 @@ SPECIAL = {
     "≤": r"$\leq$", "≥": r"$\geq$", "…": r"\dots{}", "–": "--", "∞": r"$\infty$",
     "α": r"$\alpha$", "η": r"$\eta$", "χ": r"$\chi$", "ε": r"$\varepsilon$", "Δ": r"$\Delta$",
     "√": r"$\surd$", "∩": r"$\cap$", "∪": r"$\cup$", "“": "``", "”": "''", "’": "'",
-    "`": "", "*": r"{*}",
+    "▲": r"$^{+}$", "▼": r"$^{-}$", "`": "", "*": r"{*}",
 }  # fmt: skip
-LONG = 45
+MOST_ROWS = 45  # of a piece that fits a page
 SENTENCE = 26  # characters beyond which a cell may be broken into lines
-LETTER = 0.014  # width of a letter as a share of a line
-# Up to so many columns: font size and half the gap between columns in points.
-SIZES = ((8, (r"\small", 5)), (11, (r"\footnotesize", 3)), (999, (r"\tiny", 2)))
+BROKEN = 34  # characters that the column of such cells is wide
+LETTER = 4.1  # points, on average, in the size of the tables
+GAP = 3  # points on either side of a column
+COLUMN = 225  # points: a column of a page with two
+PACKAGES = r"% \usepackage{array,booktabs,graphicx}"
 
 
 def escape(text: str) -> str:
@@ -51,12 +53,12 @@ def cell(value: Cell) -> str:
         text = rf"\textbf{{{text}}}"
     if value.place:
         text += rf"\textsuperscript{{{value.place}}}"
-    return text
+    return text + escape(SIGNS.get(value.verdict, ""))
 
 
-def _body(shown: Shown, grouped: bool) -> list[str]:
+def _body(rows: list[list[Cell]], grouped: bool) -> list[str]:
     lines, before = [], None
-    for row in shown.rows:
+    for row in rows:
         if grouped:
             if row[0].text != before:
                 before = row[0].text
@@ -69,15 +71,19 @@ def _body(shown: Shown, grouped: bool) -> list[str]:
     return lines
 
 
-def _alignment(shown: Shown, skip: int) -> list[str]:
-    """Numbers to the right; long sentences in paragraphs that share what is left of the line."""
-    found, used = [], 0.0
+def _alignment(shown: Shown, skip: int) -> tuple[list[str], float]:
+    """Numbers to the right, long sentences broken into lines; and the width of all in points."""
+    found, width = [], 0.0
     for at in range(skip, len(shown.headers)):
-        longest = max((len(row[at].text) for row in shown.rows), default=0)
-        found.append("r" if shown.numeric[at] else "l" if longest <= SENTENCE else "p")
-        used += 0 if found[-1] == "p" else LETTER * max(longest, len(shown.headers[at]))
-    share = max(0.4, 0.92 - used) / max(1, found.count("p"))
-    return [rf"p{{{share:.2f}\linewidth}}" if kind == "p" else kind for kind in found]
+        texts = [row[at].text for row in shown.rows]
+        longest = max(map(len, texts), default=0)
+        word = max((len(word) for text in texts for word in text.split()), default=0)
+        broken = not shown.numeric[at] and longest > SENTENCE and word <= BROKEN
+        letters = BROKEN if broken else max(longest, len(shown.headers[at]))
+        width += LETTER * letters + 2 * GAP
+        kind = rf">{{\raggedright\arraybackslash}}p{{{LETTER * BROKEN:.0f}pt}}"
+        found.append(kind if broken else "r" if shown.numeric[at] else "l")
+    return found, width
 
 
 def _caption(shown: Shown) -> str:
@@ -90,6 +96,38 @@ def _caption(shown: Shown) -> str:
     return " ".join(parts)
 
 
+def _piece(shown: Shown, rows: list[list[Cell]], first: bool, grouped: bool) -> list[str]:
+    """One float; the further ones of a long table carry its number on."""
+    skip = 1 if grouped else 0
+    columns, width = _alignment(shown, skip)
+    kind = "table" if width <= COLUMN else "table*"
+    body = _body(rows, grouped) or [
+        rf"\multicolumn{{{len(columns)}}}{{l}}{{No rows: there is nothing to compare.}} \\"
+    ]
+    label = f"tab:{shown.table.name.replace('_', '-')}"
+    title = escape(shown.table.title.rstrip("."))
+    return [
+        rf"\begin{{{kind}}}[tp]",
+        *([] if first else [r"\addtocounter{table}{-1}"]),
+        r"\centering\footnotesize",
+        rf"\setlength{{\tabcolsep}}{{{GAP}pt}}",
+        rf"\caption{{{_caption(shown)}}}\label{{{label}}}"
+        if first
+        else rf"\caption{{{title} (continued).}}",
+        # Set once, and made smaller only where it is wider than the line.
+        r"\sbox0{%",
+        rf"\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}",
+        r"\toprule",
+        " & ".join(map(escape, shown.headers[skip:])) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}}%",
+        r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
+        rf"\end{{{kind}}}",
+    ]
+
+
 def latex(shown: Shown) -> str:
     r"""A table as LaTeX, to be read in with \input.
 
@@ -97,60 +135,12 @@ def latex(shown: Shown) -> str:
         shown: as of `shown.present`; a first column of tasks becomes headings of groups.
 
     Returns:
-        A `table`, or a `longtable` where it does not fit a page; either needs booktabs.
+        A `table`, or a `table*` where it is wider than a column of two, in pieces where it is
+        longer than a page; nothing is wider than its line.
     """
     grouped = len(shown.headers) > 2 and shown.columns[0] == TASK and bool(shown.rows)
-    skip = 1 if grouped else 0
-    headers = " & ".join(map(escape, shown.headers[skip:])) + r" \\"
-    columns = _alignment(shown, skip)
-    body = _body(shown, grouped) or [
-        rf"\multicolumn{{{len(columns)}}}{{l}}{{No rows: there is nothing to compare.}} \\"
-    ]
-    label = f"tab:{shown.table.name.replace('_', '-')}"
-    size, space = next(fit for most, fit in SIZES if len(columns) <= most)
-    gap = rf"\setlength{{\tabcolsep}}{{{space}pt}}"
-    if len(shown.rows) > LONG:
-        return "\n".join(
-            [
-                r"% \usepackage{booktabs,longtable}",
-                r"\begingroup",
-                size,
-                gap,
-                rf"\begin{{longtable}}{{@{{}}{''.join(columns)}@{{}}}}",
-                rf"\caption{{{_caption(shown)}}}\label{{{label}}}\\",
-                r"\toprule",
-                headers,
-                r"\midrule",
-                r"\endfirsthead",
-                r"\toprule",
-                headers,
-                r"\midrule",
-                r"\endhead",
-                r"\bottomrule",
-                r"\endfoot",
-                *body,
-                r"\end{longtable}",
-                r"\endgroup",
-                "",
-            ]
-        )
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            size,
-            gap,
-            rf"\caption{{{_caption(shown)}}}",
-            rf"\label{{{label}}}",
-            rf"\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}",
-            r"\toprule",
-            headers,
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+    pieces = [shown.rows[at : at + MOST_ROWS] for at in range(0, len(shown.rows), MOST_ROWS)]
+    lines = [PACKAGES]
+    for at, rows in enumerate(pieces or [[]]):
+        lines += _piece(shown, rows, at == 0, grouped)
+    return "\n".join([*lines, ""])

@@ -242,7 +242,7 @@ def page(
         "With curves to switch on and off and tables to sort: [index.html](index.html).",
         *coverage,
         "## Main findings",
-        main_findings(tables, settings),
+        *main_findings(tables, settings),
         "## What was run",
         *_what_was_run(tables, settings, manifests),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from stages.reporting.numbers import count, fixed, interval, small
-from stages.reporting.read.frames import AUBC
+from stages.reporting.read.frames import AUBC, SHARED
 from stages.reporting.write.findings import ANALYSES, budget_label
 from stages.reporting.write.markdown_tables import table
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
@@ -64,24 +64,29 @@ def kruskal(tables: dict, task: str) -> list[str]:
             row.n_per_group,
             fixed(row.h, 3),
             fixed(row.df, 0),
-            small(row.p),
+            small(row.p_holm),
             row.verdict,
         ]
         for row in _chosen(own).itertuples(index=False)
     ]
     return [
-        table(["Labeled", "Strategies", "n each", "H", "df", "p", "Verdict"], rows),
+        table(["Labeled", "Strategies", "n each", "H", "df", "p (Holm)", "Verdict"], rows),
         *shortened(len(rows), len(own), "kruskal_wallis", "budgets"),
     ]
 
 
 def _chosen(rows: pd.DataFrame) -> pd.DataFrame:
-    """AUBC and evenly spread budgets, the first and the last among them."""
+    """AUBC and evenly spread budgets, the first and the last among them; none that is shared."""
+    rows = rows[~rows.groupby("labeled", sort=False)["reason"].transform(_all_shared)]
     budgets = rows[rows["measure"] != AUBC]["labeled"].drop_duplicates().tolist()
     if len(budgets) > MOST_BUDGETS:
         last = len(budgets) - 1
         budgets = [budgets[round(x * last / (MOST_BUDGETS - 1))] for x in range(MOST_BUDGETS)]
     return rows[(rows["measure"] == AUBC) | rows["labeled"].isin(budgets)]
+
+
+def _all_shared(reasons: pd.Series) -> bool:
+    return bool((reasons == SHARED).all())
 
 
 def shortened(shown: int, total: int, name: str, what: str) -> list[str]:

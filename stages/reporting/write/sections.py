@@ -1,26 +1,28 @@
-"""The sections of the page that show numbers: curves, pairs, images, tables."""
+"""What the sections of the page are made of: charts, heat maps, images, tables by question."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from html import escape
 
 import numpy as np
 import pandas as pd
 
 from stages.reporting.figures import charts
-from stages.reporting.figures.diagrams import pair_matrix
-from stages.reporting.gathered import methods
+from stages.reporting.figures.diagrams import POINTS, SHARES, pair_matrix, scale
+from stages.reporting.gathered import TABLES
 from stages.reporting.numbers import count
 from stages.reporting.read.frames import AUBC, FULL_ROW
+from stages.reporting.read.images import First
 from stages.reporting.shown import Shown
-from stages.reporting.write import html
+from stages.reporting.table import APART, CHOSEN, QUESTIONS, RUNS
+from stages.reporting.write import heat
 
-OPEN = ("summary", "primary", "win_tie_loss")
-APART = ("fingerprints", "curve")
-SHORT = 40  # rows up to which a table is printed although it is folded
-MOST_STATIC = 1_000_000  # bytes of static vector curves for readers without scripts
+MOST_STATIC = 400_000  # bytes of static curves for readers without scripts
+MOST_OPEN = 60  # rows of a table that is shown at once
+FIRST_TASKS = 3  # whose charts are shown at once
+IDS = {APART: "pairs", CHOSEN: "chosen", RUNS: "runs"}
+ELSEWHERE = ("standing", "curve")
 
 
 @dataclass
@@ -32,9 +34,11 @@ class Material:
         shown: the tables as they are shown.
         manifests: as of `records.read_manifests`.
         figures: name -> {"svg", "pdf", "png"} of every figure, in the order of the page.
+        titles: name -> title of every figure.
+        rounds: as of `records.read_rounds`.
         balance: task -> rows with strategy, labeled, value; empty where unknown.
         overlap: task -> square of strategies; empty where unknown.
-        first: as of `charts.read_first_selected`.
+        first: as of `images.read_first_selected`.
         coverage: as of `coverage.covered`.
     """
 
@@ -43,210 +47,182 @@ class Material:
     manifests: dict[str, dict | None]
     figures: dict[str, dict[str, bytes]]
     titles: dict[str, str]
+    rounds: pd.DataFrame
     balance: dict[str, pd.DataFrame] = field(default_factory=dict)
     overlap: dict[str, np.ndarray] = field(default_factory=dict)
-    first: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
+    first: dict[str, list[First]] = field(default_factory=dict)
     coverage: list[str] = field(default_factory=list)
 
 
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+def _picture(material: Material, name: str) -> str:
+    """A figure as a data URI."""
+    content = base64.b64encode(material.figures[name]["svg"]).decode()
+    return f"data:image/svg+xml;base64,{content}"
 
 
-def _links(name: str) -> str:
-    links = " ".join(
-        f'<a href="figures/{escape(name)}.{kind}">{kind.upper()}</a>'
-        for kind in ("svg", "pdf", "png")
+def _static(material: Material) -> set[str]:
+    """Figures that stand in the page for readers without scripts: none if they are too large."""
+    names = [name for name in material.figures if name.startswith(("accuracy-", "difference-"))]
+    total = sum(len(material.figures[name]["svg"]) for name in names)
+    return set(names) if total <= MOST_STATIC else set()
+
+
+def curves(material: Material, settings, drawn: list[dict]) -> dict:
+    """Differences from the baseline and accuracy, task by task.
+
+    Args:
+        material: of the page.
+        settings: with `tasks`, `strategies`, `seeds` and `report`.
+        drawn: what the script draws; the charts are added.
+
+    Returns:
+        names (of all lines), tasks (the charts of each), first (how many tasks are shown at
+        once), about (a sentence).
+    """
+    curve, names = (
+        material.tables["curve"],
+        charts.lines(material.tables["curve"], settings.strategies),
     )
-    return f'<span class="small">Figure beside this page: {links}</span>'
-
-
-def _static(material: Material) -> dict[str, str]:
-    """Task -> picture of its curves for readers without scripts."""
-    curves = {
-        name: kinds for name, kinds in material.figures.items() if name.startswith("accuracy-")
-    }
-    vector = sum(len(kinds["svg"]) for kinds in curves.values()) <= MOST_STATIC
-    return {
-        name.removeprefix("accuracy-"): _uri("svg+xml", kinds["svg"])
-        if vector
-        else _uri("png", kinds["png"])
-        for name, kinds in curves.items()
-    }
-
-
-def _chart(number: int, name: str, title: str, what: str, picture: str = "") -> str:
-    title = escape(title)
-    static = (
-        f'<noscript><div class="paper"><img src="{picture}" alt="{title}"></div></noscript>'
-        if picture
-        else ""
-    )
-    return (
-        f'<div><h3>{title}</h3>{static}<figure class="chart" data-chart="{number}" hidden>'
-        f'<div class="plot" tabindex="0" role="group" aria-roledescription="chart" '
-        f'aria-label="{title}: {escape(what)} against labeled images. Left and right arrow keys '
-        'move along the budgets, up and down choose a strategy."></div>'
-        '<figcaption class="where"></figcaption><ul class="values"></ul>'
-        f'<p class="hidden live" aria-live="polite"></p></figure>{_links(name)}</div>'
-    )
-
-
-def curves(material: Material, settings, drawn: list[dict]) -> str:
-    """Accuracy and class balance against labeled images; what is charted is added to ``drawn``."""
-    curve, summary = material.tables["curve"], material.tables["summary"]
-    static, boxes, more = _static(material), [], []
-    names = charts.lines(curve, settings.strategies)
+    along, static, tasks = material.tables.get("along"), _static(material), []
     for task in settings.tasks:
-        full = summary.loc[
-            (summary["task"] == task) & (summary["strategy"] == FULL_ROW), "final_mean"
-        ]
-        boxes.append(
-            _chart(len(drawn), f"accuracy-{task}", task, "test accuracy", static.get(task, ""))
-        )
-        drawn.append(
-            charts.chart(
-                curve[curve["task"] == task],
-                names,
-                "accuracy",
-                "Test accuracy (fraction correct)",
-                float(full.iloc[0]) if len(full) and pd.notna(full.iloc[0]) else None,
-                "std",
-            )
-        )
-    for task, rows in material.balance.items():
-        name = f"balance-{task}"
-        picture = _uri("png", material.figures[name]["png"])
-        more.append(_chart(len(drawn), name, task, "class balance", picture))
-        drawn.append(
-            charts.chart(rows, settings.strategies, "value", "Class balance (1: even)", None)
-        )
-    picks = "".join(
-        f'<label><input type="checkbox" data-s="{at}" checked>'
-        f"<span>{html.breakable(name)}</span></label>"
-        for at, name in enumerate(names)
-    )
+        boxes = []
+        if along is not None:
+            own = charts.half_widths(along[along["task"] == task])
+            label = f"Accuracy − {settings.report.baseline}'s"
+            made = charts.chart(own, names, "difference", label, 0.0, "half", signed=True)
+            boxes.append((f"difference-{task}", f"{task}: difference from the baseline",
+                          "difference in test accuracy", made))  # fmt: skip
+        made = charts.chart(
+            curve[curve["task"] == task], names, "accuracy", "Test accuracy (fraction correct)",
+            full_accuracy(material, task), "std",
+        )  # fmt: skip
+        boxes.append((f"accuracy-{task}", f"{task}: test accuracy", "test accuracy", made))
+        tasks.append([_box(material, drawn, static, *box) for box in boxes])
+    seeds, level = len(settings.seeds), 100 * (1 - settings.report.alpha)
     band = (
-        "The band is one standard deviation over seeds to either side. "
-        if len(settings.seeds) > 1
-        else "One seed, so there are no bands. "
+        f"Bands: of differences the {level:g} % interval of a paired t test at each budget, of "
+        "accuracy one standard deviation to either side."
+        if seeds > 1
+        else "One seed, so there are no bands."
     )
-    balance = (
-        "<h3>Class balance of the labeled set</h3><p>Entropy of the classes among the labeled "
-        "images, divided by its largest value: 1 where all classes are labeled equally often.</p>"
-        f'<div class="charts">{"".join(more)}</div>'
-        if more
-        else ""
+    about = (
+        f"Each line is the mean over {count(seeds, 'seed')}; differences are taken seed by seed. "
+        f"{band} At first the baseline and the best three are shown."
     )
-    return (
-        '<section id="curves"><h2>Accuracy against labeled images</h2>\n'
-        f"<p>Each line is the mean over {count(len(settings.seeds), 'seed')}. {band}"
-        '<span class="tool">Point at a chart to read its values, or move to it with the Tab key '
-        "and use the arrow keys.</span></p>\n"
-        '<fieldset id="picks" hidden><legend>Strategies shown</legend>'
-        f'<div class="picks">{picks}</div><div class="row">'
-        '<button type="button" data-pick="all">All</button>'
-        '<button type="button" data-pick="none">None</button>'
-        '<button type="button" data-pick="best">Baseline and best three</button>'
-        '<label><input type="checkbox" id="bands">Bands</label></div></fieldset>\n'
-        f'<div class="charts">{"".join(boxes)}</div>\n{balance}</section>'
-    )
+    return {"names": names, "tasks": tasks, "first": FIRST_TASKS, "about": about}
 
 
-def _heat_box(kind: str, task: str, table: str, name: str) -> str:
-    return (
-        f'<div class="heatbox" data-kind="{kind}" data-task="{escape(task)}">'
-        f"<h3>{escape(task)}</h3>{table}"
-        '<p class="small said tool" aria-live="polite">Point at a cell, or use the arrow keys in '
-        f"the table, to read it in full.</p>{_links(name)}</div>"
-    )
+def _box(material, drawn: list[dict], static: set[str], name, title, what, chart) -> dict:
+    drawn.append(chart)
+    picture = _picture(material, name) if name in static else ""
+    return {"number": len(drawn) - 1, "name": name, "title": title, "what": what,
+            "picture": picture}  # fmt: skip
 
 
-def pairs(material: Material, settings) -> str:
-    """How each pair of strategies differs on each task, and how far they chose alike."""
-    alpha, names = settings.report.alpha, list(settings.strategies)
+def full_accuracy(material: Material, task: str) -> float | None:
+    """Mean accuracy of training on all labels; None where it was not run."""
+    summary = material.tables["summary"]
+    own = summary[(summary["task"] == task) & (summary["strategy"] == FULL_ROW)]["final_mean"]
+    return float(own.iloc[0]) if len(own) and pd.notna(own.iloc[0]) else None
+
+
+def balance(material: Material, settings, drawn: list[dict]) -> list[dict]:
+    """Charts of the class balance; as `curves`."""
+    found = []
+    for task, rows in material.balance.items():
+        made = charts.chart(rows, settings.strategies, "value", "Class balance (1: even)", None)
+        found.append(_box(material, drawn, set(), f"balance-{task}", task, "class balance", made))
+    return found
+
+
+def _kept(names: list[str], every: list[str]) -> str:
+    if len(names) == len(every):
+        return ""
+    return f" The best {heat.MOST} of {len(every)} and the baseline; the CSV files have all."
+
+
+def pairs(material: Material, settings) -> dict:
+    """How each pair of strategies differs on each task."""
+    alpha, every = settings.report.alpha, list(settings.strategies)
     tests = material.tables["games_howell"]
     tests = tests[tests["measure"] == AUBC]
-    boxes = []
-    for task in settings.tasks if len(names) > 1 else []:
+    squares, names = {}, every
+    for task in settings.tasks if len(every) > 1 else []:
         own = tests[tests["task"] == task]
-        square, p = pair_matrix(own, names, "difference"), pair_matrix(own, names, "p")
-        table = html.heat_map(square, p < alpha, names, f"Differences in AUBC on {task}", True)
-        boxes.append(_heat_box("pairs", task, table, f"pairs-{task}"))
-    parts = [
-        '<section id="pairs"><h2>Pairs of strategies</h2>\n<p>Mean AUBC of the row minus the '
-        "column, in percentage points: blue where the row is higher, orange where it is lower. "
-        f"A frame marks p &lt; {alpha:g} (Games-Howell over all pairs of a task); a cell without "
-        "one is no evidence of equality.</p>\n",
-        "".join(boxes) or "<p>There is one strategy only, so there are no pairs.</p>",
-    ]
-    for name in material.figures:
-        if name.startswith("critical-difference"):
-            picture = _uri("svg+xml", material.figures[name]["svg"])
-            title = escape(material.titles[name])
-            parts.append(
-                f'<h3>{title}</h3><div class="paper" tabindex="0" role="region" '
-                f'aria-label="{title}"><img src="{picture}" alt="Critical-difference diagram: '
-                f'{title}. The numbers are in the tables."></div>{_links(name)}'
-            )
-    if material.overlap:
-        parts.append(
-            "<h3>How far the strategies chose the same images</h3><p>Jaccard index of the "
-            "labeled images that two strategies had chosen, the shared initial set left out, "
-            "mean over seeds: 1 where they are the same, 0 where they have none in common.</p>"
+        names = heat.shown_names(
+            charts.ordered(material.tables["summary"], task), settings.report.baseline
         )
-        for task, square in material.overlap.items():
-            square = square.copy()
-            np.fill_diagonal(square, np.nan)
-            table = html.heat_map(square, None, names, f"Overlap on {task}", False)
-            parts.append(_heat_box("overlap", task, table, f"overlap-{task}"))
-    return "\n".join(parts) + "</section>"
-
-
-def first(material: Material, settings) -> str:
-    """The images that each strategy chose first; nothing where none are known."""
-    if not material.first:
-        return ""
-    parts = [
-        '<section id="first"><h2>Images chosen first</h2>\n<p>What each strategy took in its '
-        f"first round with seed {settings.seeds[0]}, in order of selection.</p>"
-    ]
-    for task, rows in material.first.items():
-        parts.append(f"<h3>{escape(task)}</h3>")
-        for strategy, images in rows:
-            items = "".join(
-                f'<li><img src="data:image/png;base64,{image}" '
-                f'alt="{escape(strategy)}, choice {at}"></li>'
-                for at, image in enumerate(images, 1)
-            )
-            parts.append(
-                f'<div class="strip"><h4>{escape(strategy)}</h4><ol role="list">{items}</ol></div>'
-            )
-    return "\n".join(parts) + "</section>"
-
-
-def tables(material: Material) -> str:
-    """Every table but those that have a place of their own, and what is measured, in words."""
-    parts = [
-        '<section id="tables"><h2>Tables</h2>\n<p class="tool">A click on the head of a column '
-        "sorts by it, a second one turns the order round; n/a stays last.</p>"
-    ]
-    order = sorted(material.shown, key=lambda name: name not in OPEN)
-    for name in order:
-        if name in APART:
-            continue
-        shown = material.shown[name]
-        size = count(shown.total, "row")
-        note = "".join(html.blocks(shown.table.note)) if shown.table.note else ""
-        state = " open" if name in OPEN else ""
-        short = " data-short" if len(shown.rows) <= SHORT else ""
-        parts.append(
-            f'<details id="table-{name}"{state}{short}><summary>{escape(shown.table.title)} '
-            f'<span class="unit">{size}</span></summary>{note}{html.table(shown)}'
-            f"{html.notes(shown)}</details>"
-        )
-    parts.append(
-        '<details id="methods"><summary>Measures and tests in words</summary>'
-        f"{html.blocks(methods(material.tables))}</details></section>"
+        square, p = (pair_matrix(own, names, x) for x in ("difference", "p"))
+        squares[task] = names, 100 * square, p < alpha
+    end = scale([square for _, square, _ in squares.values()], POINTS)
+    maps = [
+        heat.Heat("pairs", task, f"Differences in AUBC on {task}", own,
+                  heat.shades(square, strong, end, percent=True))
+        for task, (own, square, strong) in squares.items()
+    ]  # fmt: skip
+    about = (
+        "Mean AUBC of the row minus the column, in percentage points: blue where the row is "
+        "higher, orange where it is lower, best strategies first, one scale for all tasks. A frame "
+        f"marks p < {alpha:g} (Games-Howell over all pairs of a task); what is not shown to "
+        f"differ is faint, which is no evidence of equality.{_kept(names, every)}"
+        if maps
+        else "There is one strategy only, so there are no pairs."
     )
-    return "\n".join(parts)
+    diagrams = [
+        {"name": name, "title": material.titles[name], "picture": _picture(material, name)}
+        for name in material.figures
+        if name.startswith("critical-difference")
+    ]
+    steps = heat.key(end, percent=True) if maps else []
+    return {"about": about, "maps": maps, "scale": steps, "diagrams": diagrams}
+
+
+def overlaps(material: Material, settings) -> dict:
+    """How far strategies chose the same images."""
+    every, shown = list(settings.strategies), {}
+    for task, square in material.overlap.items():
+        names = heat.shown_names(
+            charts.ordered(material.tables["summary"], task), settings.report.baseline
+        )
+        at = [every.index(name) for name in names]
+        own = square[np.ix_(at, at)].copy()
+        np.fill_diagonal(own, np.nan)
+        shown[task] = names, own
+    end = scale([square for _, square in shown.values()], SHARES)
+    maps = [
+        heat.Heat("overlap", task, f"Overlap on {task}", names,
+                  heat.shades(square, None, end, percent=False))
+        for task, (names, square) in shown.items()
+    ]  # fmt: skip
+    about = (
+        "Jaccard index of the labeled images that two strategies had chosen, the shared initial "
+        "set left out, mean over seeds: 1 where they are the same, 0 where they have none in "
+        f"common. One scale for all tasks.{_kept(*next(iter(shown.values()))[:1], every)}"
+        if shown
+        else ""
+    )
+    return {"about": about, "maps": maps, "scale": heat.key(end, percent=False) if maps else []}
+
+
+def opened(material: Material) -> list[Shown]:
+    """The tables that are shown at once."""
+    return [
+        shown for name, shown in material.shown.items()
+        if TABLES[name].open and name not in ELSEWHERE and len(shown.rows) <= MOST_OPEN
+    ]  # fmt: skip
+
+
+def questions(material: Material, at_once: list[Shown]) -> list[dict]:
+    """The other tables, each under the question that it answers."""
+    there = {shown.table.name for shown in at_once}
+    found = []
+    for number, question in enumerate(QUESTIONS):
+        own = [
+            shown for name, shown in material.shown.items()
+            if TABLES[name].question == question and name not in (*ELSEWHERE, *there)
+        ]  # fmt: skip
+        if own:
+            about = count(len(own), "table")
+            name = IDS.get(question, f"question-{number}")
+            found.append({"id": name, "title": question, "about": about, "tables": own})
+    return found

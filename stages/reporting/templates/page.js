@@ -13,7 +13,7 @@
     "*": "M0 -5.4L1.4 -1.8L5.2 -1.6L2.2 .8L3.2 4.5L0 2.4L-3.2 4.5L-2.2 .8L-5.2 -1.6L-1.4 -1.8Z",
     h: "M0 -4.8L4.2 -2.4V2.4L0 4.8L-4.2 2.4V-2.4Z",
   };
-  const on = D.strategies.map(() => true);
+  const on = D.strategies.map((_, s) => D.best.includes(s));
   let bands = D.strategies.length <= 8;
   const charts = [];
 
@@ -59,13 +59,26 @@
       new ResizeObserver(() => { if (Math.abs(this.plot.clientWidth - (this.width || 0)) > 1) this.draw(); }).observe(this.plot);
       this.draw();
     }
-    visible() { return this.chart.lines.filter((line) => on[line.s]); }
+    set(chart) {
+      this.chart = chart;
+      this.budgets = [...new Set(chart.lines.flatMap((line) => xs(chart, line)))].sort((a, b) => a - b);
+      this.at = this.budgets.length - 1; this.hot = -1;
+      this.draw();
+    }
+    visible() { return this.chart.lines.filter((line) => this.chart.all || on[line.s]); }
+    edges(line, i) {
+      const low = line.y[i] - line.d[i], high = line.y[i] + line.d[i];
+      return this.chart.signed ? [low, high] : [Math.max(0, low), Math.min(1, high)];
+    }
+    text(y, d = null) {
+      return (this.chart.signed && y > 0 ? "+" : "") + y.toFixed(4) + (d === null ? "" : ` ± ${d.toFixed(4)}`);
+    }
     draw() {
       const width = Math.max(this.plot.clientWidth, 240), height = Math.max(220, Math.min(420, width * 0.62));
       this.width = this.plot.clientWidth;
       const lines = this.visible(), { full } = this.chart;
       const values = lines.flatMap((line) => line.y.flatMap((y, i) => (y === null ? [] : bands && line.d && line.d[i] !== null
-        ? [Math.max(0, y - line.d[i]), Math.min(1, y + line.d[i])] : [y])));
+        ? this.edges(line, i) : [y])));
       if (full !== null) values.push(full);
       let low = Math.min(...values), high = Math.max(...values);
       if (!values.length) { low = 0; high = 1; }
@@ -90,15 +103,15 @@
       this.cross = make("line", { class: "cross", y1: top, y2: bottom }, svg);
       if (full !== null) {
         make("line", { class: "full", x1: left, x2: right, y1: this.y(full), y2: this.y(full) }, svg);
-        make("text", { x: left + 8, y: this.y(full) + 15 }, svg, `Full (all labels) ${full}`);
+        make("text", { x: left + 8, y: this.y(full) + 15 }, svg, this.chart.signed ? `${D.baseline} (baseline)` : `Full (all labels) ${full}`);
       }
       this.groups = new Map();
       for (const line of [...lines].sort((a, b) => (D.looks[a.s].c < 0) - (D.looks[b.s].c < 0))) {
         const group = make("g", { "data-s": line.s, class: "series" }, svg), x = xs(this.chart, line);
         if (bands && line.d) {
           const known = x.map((_, i) => i).filter((i) => line.d[i] !== null && line.y[i] !== null);
-          const upper = known.map((i) => `${this.x(x[i])},${this.y(Math.min(1, line.y[i] + line.d[i]))}`);
-          const lower = known.map((i) => `${this.x(x[i])},${this.y(Math.max(0, line.y[i] - line.d[i]))}`).reverse();
+          const upper = known.map((i) => `${this.x(x[i])},${this.y(this.edges(line, i)[1])}`);
+          const lower = known.map((i) => `${this.x(x[i])},${this.y(this.edges(line, i)[0])}`).reverse();
           make("polygon", { class: "band", fill: colour(line.s), points: [...upper, ...lower].join(" ") }, group);
         }
         const places = x.map((v, i) => [v, line.y[i]]).filter(([, v]) => v !== null).map(([v, w]) => [this.x(v), this.y(w)]);
@@ -123,7 +136,7 @@
         const row = document.createElement("li"), name = document.createElement("span"), value = document.createElement("b");
         if (item.s === this.hot) row.className = "hot";
         name.append(...D.strategies[item.s].split(/(?<=_)/).flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part])));
-        value.textContent = item.y.toFixed(4) + (item.d === null ? "" : ` ± ${item.d.toFixed(4)}`);
+        value.textContent = this.text(item.y, item.d);
         row.append(swatch(item.s), name, value);
         return row;
       }));
@@ -152,7 +165,7 @@
       moves[event.key]();
       this.show();
       const chosen = this.ranked().filter((item) => this.hot < 0 || item.s === this.hot);
-      this.live.textContent = `${this.where.textContent}: ${chosen.map((item) => `${D.strategies[item.s]} ${item.y.toFixed(4)}`).join(", ")}`;
+      this.live.textContent = `${this.where.textContent}: ${chosen.map((item) => `${D.strategies[item.s]} ${this.text(item.y)}`).join(", ")}`;
     }
   }
 
@@ -169,7 +182,7 @@
     const band = document.getElementById("bands");
     band.checked = bands;
     band.addEventListener("change", () => { bands = band.checked; redraw(); });
-    boxes.forEach((box) => { box.checked = true; });
+    boxes.forEach((box) => { box.checked = on[+box.dataset.s]; });
   }
 
   function sortKey(cell) {
@@ -254,6 +267,47 @@
     });
   }
 
+  function runs() {
+    const box = document.getElementById("run"), pick = ["task", "strategy", "seed"].map((name) => document.getElementById(`run-${name}`));
+    const plot = document.getElementById("run-chart"), about = document.getElementById("run-about");
+    const all = {};
+    for (const task in D.runs) {
+      let counts = [];
+      all[task] = D.runs[task].map(([s, seed, y, x]) => ({ s, seed, y: y.map((v) => v / 1e4), x: (counts = x || counts) }));
+    }
+    const fill = (select, values, kept) => {
+      select.replaceChildren(...values.map((value) => { const item = document.createElement("option"); item.textContent = value; return item; }));
+      if (values.includes(kept)) select.value = kept;
+    };
+    const line = (tag, text) => { const item = document.createElement(tag); item.textContent = text; return item; };
+    let chart = null;
+    const show = () => {
+      const own = all[pick[0].value];
+      fill(pick[1], [...new Set(own.map((run) => D.strategies[run.s]))], pick[1].value);
+      const s = D.strategies.indexOf(pick[1].value);
+      fill(pick[2], own.filter((run) => run.s === s).map((run) => String(run.seed)), pick[2].value);
+      const seed = +pick[2].value, run = own.find((item) => item.s === s && item.seed === seed);
+      const base = own.find((item) => D.strategies[item.s] === D.baseline && item.seed === seed);
+      const lines = [run, ...(base && base !== run ? [base] : [])].map(({ s, x, y }) => ({ s, x, y }));
+      const spec = { label: "Test accuracy (fraction correct)", x: [], full: null, lines, all: true };
+      if (chart) { chart.set(spec); } else { chart = new Chart(plot, spec); }
+      const name = `${pick[0].value}/${pick[1].value}/seed-${seed}`, files = document.createElement("ul");
+      for (const path of [...D.rounds.map((n) => `rounds/${name}/round-${n}.json`).slice(0, 3), `rounds/${name}/`, `../splits/${name}/`]) {
+        const link = line("a", path), item = document.createElement("li");
+        link.href = path.split("/").map(encodeURIComponent).join("/").replace(/^%2E%2E|^\.\./, "..");
+        item.append(link); files.append(item);
+      }
+      const row = $("#table-fingerprints tbody tr").find((item) => [...item.cells].slice(0, 3).map((cell) => cell.textContent).join("/") === `${pick[0].value}/${pick[1].value}/${seed}`);
+      const strip = $("#first .strip").find((item) => item.dataset.run === name);
+      about.replaceChildren(line("h4", name), line("p", `Fingerprint: ${row ? row.cells[3].textContent : "see fingerprints.csv"}`),
+        line("p", "Results and index sets beside this page, round by round:"), files, ...(strip ? [line("p", "Chosen first:"), strip.cloneNode(true)] : []));
+    };
+    box.hidden = false;
+    fill(pick[0], Object.keys(all));
+    pick.forEach((select) => select.addEventListener("change", show));
+    box.closest("details").addEventListener("toggle", () => { if (!chart) show(); });
+  }
+
   function theme() {
     const button = document.getElementById("theme"), modes = ["auto", "light", "dark"];
     let mode = "auto";
@@ -284,7 +338,7 @@
   }
   function printing() {
     let opened = [];
-    addEventListener("beforeprint", () => { opened = $("details[data-short]:not([open])"); opened.forEach((item) => { item.open = true; }); });
+    addEventListener("beforeprint", () => { opened = $("details[data-short]:not([open]), details.question:not([open])"); opened.forEach((item) => { item.open = true; }); });
     addEventListener("afterprint", () => opened.forEach((item) => { item.open = false; }));
   }
 
@@ -292,8 +346,9 @@
   if (document.getElementById("picks")) {
     document.getElementById("picks").hidden = false;
     switches();
-    $(".chart").forEach((box) => { box.hidden = false; charts.push(new Chart(box, D.charts[+box.dataset.chart])); });
+    $(".chart[data-chart]").forEach((box) => { box.hidden = false; charts.push(new Chart(box, D.charts[+box.dataset.chart])); });
   }
   $(".heatbox").forEach(heat);
+  if (document.getElementById("run")) runs();
   document.documentElement.dataset.ready = "yes";
 })();
