@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from stages.statistics.finite import finite, level
-from stages.statistics.paired import holm, wilcoxon
 
 DRAWS = 2_000
 BLOCK = 4_000_000  # numbers of resampled scores at a time
@@ -124,29 +123,39 @@ def interval(
     step = max(1, BLOCK // scores.size)
     parts = []
     for at in range(0, draws, step):
-        # One generator a block, from its number: the draws do not depend on the size of blocks.
         block = resampled(scores, min(step, draws - at), tasks=tasks, seed=seed + at)
         parts.append(statistic(block))
     low, high = np.quantile(np.concatenate(parts), [alpha / 2, 1 - alpha / 2], axis=0)
     return low, high
 
 
+def gains(scores: np.ndarray, baseline: int) -> np.ndarray:
+    """Scores less the baseline's mean on each task, which gives tasks one scale.
+
+    Args:
+        scores: (..., strategies, seeds, tasks) floats; baseline: number of a strategy.
+    """
+    return scores - scores[..., baseline : baseline + 1, :, :].mean(-2, keepdims=True)
+
+
 def aggregate(
     scores: Mapping[str, np.ndarray], baseline: str, *, alpha: float = 0.05, draws: int = DRAWS
 ) -> pd.DataFrame:
-    """Interquartile mean of every strategy and its chance to be above the baseline.
+    """Interquartile mean of every strategy's gain, and its chance to be above the baseline.
 
     Args:
-        scores: strategy -> (seeds, tasks) floats on one scale, without gaps, such as the gain in
-            AUBC over the baseline's mean on each task.
+        scores: strategy -> (seeds, tasks) floats without gaps; row s of all of them is one seed.
         baseline: one of them.
         alpha: one minus the level of the intervals; draws: of the bootstrap.
 
     Returns:
-        DataFrame, a row for each strategy: strategy, iqm, iqm_low, iqm_high (seeds drawn anew),
-        iqm_tasks_low, iqm_tasks_high (seeds and tasks drawn anew; NaN with one task), improvement
-        (the probability of improvement over the baseline), improvement_low, improvement_high
-        (seeds drawn anew; NaN for the baseline), reason.
+        DataFrame, a row for each strategy: strategy, iqm (of `gains`), iqm_low, iqm_high (seeds
+        drawn anew, the baseline's too), iqm_tasks_low, iqm_tasks_high (tasks drawn anew besides;
+        NaN with one task), improvement (the probability of improvement over the baseline),
+        improvement_low, improvement_high (seeds drawn anew; NaN for the baseline), reason.
+
+    Raises:
+        ValueError: a score that is not finite, or a baseline that is none of them.
 
     Examples:
         >>> runs = {"random": np.zeros((3, 2)), "a": np.array([[1.0, 2], [2, 3], [0, 4]])}
@@ -155,55 +164,27 @@ def aggregate(
         ([['random', 0.0], ['a', 2.0]], 0.9167)
     """
     names = list(scores)
+    if baseline not in names:
+        raise ValueError(f"baseline {baseline!r} is none of the strategies")
     values = np.stack([finite(scores[name], f"scores of {name}") for name in names])
-    base = names.index(baseline) if baseline in names else None
+    base = names.index(baseline)
+
+    def middle(drawn: np.ndarray) -> np.ndarray:
+        return interquartile_mean(gains(drawn, base))
 
     def better(drawn: np.ndarray) -> np.ndarray:
         return probability_of_improvement(drawn, drawn[:, base : base + 1])
 
-    table = pd.DataFrame({"strategy": names, "iqm": interquartile_mean(values)})
-    low, high = interval(interquartile_mean, values, alpha=alpha, draws=draws)
+    table = pd.DataFrame({"strategy": names, "iqm": middle(values[None])[0]})
+    low, high = interval(middle, values, alpha=alpha, draws=draws)
     table["iqm_low"], table["iqm_high"] = low, high
-    wide = (np.full(len(names), NAN),) * 2
+    low, high = np.full((2, len(names)), NAN)
     if values.shape[2] > 1:
-        wide = interval(interquartile_mean, values, alpha=alpha, draws=draws, tasks=True)
-    table["iqm_tasks_low"], table["iqm_tasks_high"] = wide
-    columns = ["improvement", "improvement_low", "improvement_high"]
-    table[columns] = NAN
-    if base is not None:
-        found = better(values[None])[0], *interval(better, values, alpha=alpha, draws=draws)
-        for column, numbers in zip(columns, found, strict=True):
-            table[column] = numbers
-        table.loc[base, columns] = NAN
+        low, high = interval(middle, values, alpha=alpha, draws=draws, tasks=True)
+    table["iqm_tasks_low"], table["iqm_tasks_high"] = low, high
+    table["improvement"] = better(values[None])[0]
+    low, high = interval(better, values, alpha=alpha, draws=draws)
+    table["improvement_low"], table["improvement_high"] = low, high
+    table.loc[base, ["improvement", "improvement_low", "improvement_high"]] = NAN
     table["reason"] = "" if values.shape[1] > 1 else FEW
-    return table
-
-
-def wilcoxon_holm(scores: pd.DataFrame) -> pd.DataFrame:
-    """Wilcoxon's signed-rank test of all pairs over tasks, corrected by Holm.
-
-    Benavoli et al. 2016, "Should we really use post-hoc tests based on mean-ranks?": unlike
-    Nemenyi's test, whether two strategies differ does not depend on the others.
-
-    Args:
-        scores: (tasks, strategies) means, NaN for a missing cell.
-
-    Returns:
-        DataFrame, a row for each pair: first, second, n (tasks that both have), p, p_holm,
-        smallest_p (the least p that so many tasks can give).
-
-    Examples:
-        >>> table = wilcoxon_holm(pd.DataFrame({"a": [3.0, 5, 7, 9], "b": [2.0, 3, 4, 5]}))
-        >>> table.to_numpy().tolist()
-        [['a', 'b', 4, 0.125, 0.125, 0.125]]
-    """
-    i, j = np.triu_indices(scores.shape[1], 1)
-    names = list(scores.columns)
-    rows = []
-    for a, b in zip(i, j, strict=True):
-        test = wilcoxon(scores[names[a]].to_numpy(float), scores[names[b]].to_numpy(float))
-        rows.append((names[a], names[b], test["n"], test["p"], NAN, test["smallest_p"]))
-    columns = ["first", "second", "n", "p", "p_holm", "smallest_p"]
-    table = pd.DataFrame(rows, columns=columns)
-    table["p_holm"] = holm(table["p"])
     return table
