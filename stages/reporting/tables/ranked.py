@@ -44,8 +44,9 @@ def rank_tables(runs: pd.DataFrame, means: pd.DataFrame, tasks, alpha: float):
 
     Returns:
         Name -> DataFrame: friedman (task or "all tasks", blocks, n, groups, chi2, df, p, f, f_p,
-        cd, verdict, reason), mean_ranks (task, strategy, mean_rank, cliques: numbers of the groups
-        that are not shown to differ) and nemenyi (task, first, second, difference, p, verdict).
+        cd, pairs: what they can tell if that is nothing, verdict, reason), mean_ranks (task,
+        strategy, mean_rank, cliques: numbers of the groups that are not shown to differ) and
+        nemenyi (task, first, second, difference, p, verdict).
     """
     sources = [(ALL_TASKS, "tasks", means)]
     sources += [(task, "seeds", measured(runs, task, AUBC).paired()) for task in tasks]
@@ -58,11 +59,11 @@ def rank_tables(runs: pd.DataFrame, means: pd.DataFrame, tasks, alpha: float):
         keys = ("n", "left_out", "groups", "chi2", "df", "p", "f", "f_p")
         values = [test[key] for key in keys]
         wide = test["groups"] > 1 and distance >= test["groups"] - 1
-        reason = test["reason"]
+        pairs_tell = ""
         if wide:
             least = least_blocks(test["groups"], alpha)
-            reason = reason or f"mean ranks cannot be so far apart: pairs need {least} {blocks}"
-        tests.append((task, AUBC, blocks, *values, distance, word, reason))
+            pairs_tell = f"nothing: cd is wider than the scale, pairs need {least} {blocks}"
+        tests.append((task, AUBC, blocks, *values, distance, pairs_tell, word, test["reason"]))
         if test["n"] < 2 or test["groups"] < 2:
             continue
         found = block_ranks(scores).mean().to_dict()
@@ -78,7 +79,7 @@ def rank_tables(runs: pd.DataFrame, means: pd.DataFrame, tasks, alpha: float):
     tables = {
         "friedman": pd.DataFrame(
             tests,
-            columns=["task", "measure", "blocks", *keys, "cd", "verdict", "reason"],
+            columns=["task", "measure", "blocks", *keys, "cd", "pairs", "verdict", "reason"],
         ),
         "mean_ranks": pd.DataFrame(
             ranks, columns=["task", "strategy", "mean_rank", "cliques", "n"]
@@ -113,6 +114,7 @@ TABLES = [
             Column("f", "F", decimals=3),
             Column("f_p", "p (F)", form=P, decimals=4),
             Column("cd", "CD", decimals=2),
+            Column("pairs", "Pairs tell"),
             VERDICT,
             REASON,
         ),
