@@ -31,7 +31,8 @@ TABLES = (
     "classes", "groups", "class_balance", "selection", "tests", "assumptions", "kruskal_wallis",
     "welch_anova", "games_howell", "verdicts", "verdict_lists", "paired_tasks", "paired_seeds",
     "penalty", "friedman", "mean_ranks", "nemenyi", "bootstrap", "seeds_needed", "literature",
-    "fingerprints", "overlap", "overlap_rounds", "standing", "along",
+    "fingerprints", "across", "profiles", "labels_saved", "overlap", "overlap_rounds", "standing",
+    "along",
 )  # fmt: skip
 EFFECT = {"badge": 30, "random": 0, "kcenter": 9, "entropy": -55}
 

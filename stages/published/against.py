@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 
 from stages.published import STUDIES, load
-from stages.published.budgets import FULL, protocol, published_range, range_text
+from stages.published.budgets import (
+    FULL,
+    protocol,
+    published_range,
+    published_step,
+    range_text,
+)
 from stages.published.checks import munjal_groups
 from stages.published.names import DATASETS, METHODS
 
@@ -15,23 +21,25 @@ COLUMNS = [
     "paper", "table", "strategy", "method", "measure", "labeled", "published_labeled", "ours", "n",
     "published", "published_std", "difference", "in_stds", "note",
 ]  # fmt: skip
-OURS = ["strategy", "measure", "first", "last", "mean", "n"]
+OURS = ["strategy", "measure", "first", "last", "step", "mean", "n"]
 AUBC, FINAL, ACCURACY, API = "aubc", "final_accuracy", "accuracy", "api"
 OTHER_RANGE = "not comparable: taken over other labeled counts"
+OTHER_STEP = "not comparable: {ours} labels a round here, {theirs} there"
 
 
 def against(name: str, dataset: str, ours: pd.DataFrame) -> pd.DataFrame:
     """One study's numbers beside ours, where data set and method match.
 
     Accuracies match at equal labeled counts only. AUBC, final accuracy and API are taken over a
-    range of budgets: over another range they are another quantity, so both stand there but neither
-    difference nor in_stds, and the note says why.
+    range of budgets in steps: over another range, or in other steps, they are another quantity, so
+    both stand there but neither difference nor in_stds, and the note says why.
 
     Args:
         name: a key of `stages.published.STUDIES`.
         dataset: our name of the data set (a key of `names.DATASETS`; others match nothing).
         ours: rows with OURS: strategy, measure ("aubc", "final_accuracy", "accuracy", "api"),
-            first and last labeled count (the same for "accuracy"), mean (a fraction), n.
+            first and last labeled count (the same for "accuracy"), step (labels a round, 0 for a
+            single budget, NaN where rounds differ), mean (a fraction), n.
 
     Returns:
         DataFrame with COLUMNS: fractions; labeled and published_labeled are counts or ranges as
@@ -54,17 +62,33 @@ def against(name: str, dataset: str, ours: pd.DataFrame) -> pd.DataFrame:
         else published_range(name, DATASETS[dataset], row.method)
         for row in both.rename(columns={"first": "first_"}).itertuples()
     ]  # fmt: skip
+    steps = [
+        row.step if row.measure == ACCURACY else published_step(name, DATASETS[dataset], row.method)
+        for row in both.itertuples()
+    ]  # fmt: skip
     own = list(zip(both["first"], both["last"], strict=True))
-    alike = pd.Series([a == b for a, b in zip(own, ranges, strict=True)], both.index, dtype=bool)
+    why = [
+        _unlike(*row) for row in zip(own, ranges, both["step"], steps, both["measure"], strict=True)
+    ]
+    alike = pd.Series([not text for text in why], both.index, dtype=bool)
     both["labeled"] = [range_text(*x) for x in own]
     both["published_labeled"] = [range_text(*x) for x in ranges]
     both["difference"] = (both["ours"] - both["published"]).where(alike)
     both["in_stds"] = both["difference"] / both["published_std"].where(both["published_std"] > 0)
     both["note"] = [
-        note if same else "; ".join(filter(None, (OTHER_RANGE, note)))
-        for same, note in zip(alike, both["note"], strict=True)
+        "; ".join(filter(None, (text, note))) for text, note in zip(why, both["note"], strict=True)
     ]
     return both[COLUMNS].reset_index(drop=True)
+
+
+def _unlike(own: tuple, range_: tuple, step: float, their_step: float, measure: str) -> str:
+    """Why two numbers are not the same quantity; empty where they are."""
+    if own != range_:
+        return OTHER_RANGE
+    if measure == ACCURACY or step == their_step:
+        return ""
+    ours = "unequal" if np.isnan(step) else f"{step:.0f}"
+    return OTHER_STEP.format(ours=ours, theirs=f"{their_step:.0f}")
 
 
 def _published(name: str, dataset: str) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from stages.published import HERE, load
 # Li et al. 2022, "Training settings": start and end as shares of the training set, in percent.
 LI_SHARES = {"MNIST": (2, 20)}
 LI_OTHERS = (10, 70)
+LI_STEPS = {"MNIST": 2}
+LI_STEP = 5
 FULL = "Full"
 
 
@@ -48,6 +50,25 @@ def published_range(name: str, dataset: str, method: str) -> tuple[int, int] | N
         ]
         first, last = LI_SHARES.get(dataset, LI_OTHERS)
         return round(size * first / 100), round(size * last / 100)
+    return None
+
+
+def published_step(name: str, dataset: str, method: str) -> int | None:
+    """Labels a round of a published AUBC, final accuracy or API, as for `published_range`.
+
+    Args:
+        name: a key of `stages.published.STUDIES`.
+        dataset, method: as printed.
+
+    Returns:
+        A count; 0 for a model that is trained once on every label; None for a study that prints no
+        such measure.
+    """
+    if name == "deepalplus":
+        return 0 if method == FULL else int(protocol(dataset)["batch_b"])
+    if name == "li":
+        first, _ = published_range(name, dataset, method)
+        return round(first * LI_STEPS.get(dataset, LI_STEP) / LI_SHARES.get(dataset, LI_OTHERS)[0])
     return None
 
 

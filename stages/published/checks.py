@@ -109,12 +109,26 @@ def munjal_groups(dataset: str, labeled: float) -> pd.DataFrame:
     Returns:
         DataFrame with columns method, mean, std (ddof = 1), n; accuracy in %.
     """
+    own = _munjal_sets(dataset, labeled)
+    rows = [(name, *pooled(sets)) for name, sets in own.groupby("method", sort=False)]
+    return pd.DataFrame(rows, columns=["method", "mean", "std", "n"])
+
+
+def _munjal_sets(dataset: str, labeled: float) -> pd.DataFrame:
     data = load("munjal")
     tables = [f"S{n}" for n in (range(7, 12) if dataset == "CIFAR10" else range(12, 17))]
     own = data[data["table"].isin(tables) & (data["labeled"] == labeled)]
-    own = own[own["std"].notna() & (own["method"] != "base model")]
-    rows = [(name, *pooled(sets)) for name, sets in own.groupby("method", sort=False)]
-    return pd.DataFrame(rows, columns=["method", "mean", "std", "n"])
+    return own[own["std"].notna() & (own["method"] != "base model")]
+
+
+def munjal_tables() -> list[tuple[str, float, pd.DataFrame, float]]:
+    """The six experiments: data set, labeled share, a row for each method and set, printed p."""
+    data = load("munjal")
+    printed = data[data["metric"] == "kruskal_wallis_p"]
+    return [
+        (dataset, labeled, _munjal_sets(dataset, labeled), p)
+        for dataset, labeled, p in printed[["dataset", "labeled", "mean"]].itertuples(index=False)
+    ]
 
 
 def munjal_verdicts(alpha: float = ALPHA) -> pd.DataFrame:
@@ -214,6 +228,11 @@ def reality_verdicts(table: str, baseline: str = "Random", runs: int = 5, alpha:
             word = verdict(row.difference, row.standard_error, row.p, alpha)
             rows.append((labeled, row.method, row.difference, row.p, word))
     return pd.DataFrame(rows, columns=["labeled", "method", "difference", "p", "verdict"])
+
+
+def area(labeled, values) -> float:
+    """Area under a curve by trapezoids, divided by its range, in the unit of the values."""
+    return float(np.trapezoid(values, labeled) / np.ptp(labeled))
 
 
 def same_numbers() -> pd.DataFrame:

@@ -15,18 +15,25 @@ from scipy import special
 
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE
 from stages.statistics.dunnett import dunnett_critical, dunnett_tail
-from stages.statistics.effects import shift_seen
 from stages.statistics.finite import computed, finite_or_missing, level
 from stages.statistics.paired import holm
+from stages.statistics.planning import (
+    AUTO,
+    BLOCKED,
+    FLIPS,
+    METHODS,
+    PAIRED,
+    difference_seen,
+    method_of,
+)
+
+__all__ = ["AUTO", "BLOCKED", "EQUIVALENT", "FLIPS", "METHODS", "PAIRED", "against_baseline",
+           "method_of"]  # fmt: skip
 
 EQUIVALENT = "equivalent"
-PAIRED, BLOCKED, FLIPS, AUTO = "paired", "blocked", "flips", "auto"
-METHODS = (PAIRED, BLOCKED, FLIPS)
-ENOUGH = 5  # seeds from which differences of one strategy alone tell their own deviation
 MOST_EXACT = 14  # seeds up to which all assignments of signs are tried
 DRAWS = 9_999  # assignments of signs beyond that, from a fixed seed
 NOISE = 1e-12  # differences of fractions closer than this are float noise
-POWER = 0.8
 NAN = float("nan")
 FEW = "fewer than two seeds in common"
 FLAT = "all differences are equal"
@@ -35,18 +42,6 @@ COLUMNS = [
     "strategy", "n", "difference", "standard_error", "df", "t", "p", "p_adjusted", "low", "high",
     "p_equivalent", "seen", "verdict", "reason",
 ]  # fmt: skip
-
-
-def method_of(seeds: int, asked: str = AUTO) -> str:
-    """Which analysis is done: what was asked for, or by the number of seeds.
-
-    Examples:
-        >>> method_of(3), method_of(20), method_of(3, "paired")
-        ('blocked', 'paired', 'paired')
-    """
-    if asked != AUTO:
-        return asked
-    return PAIRED if seeds >= ENOUGH else BLOCKED
 
 
 def against_baseline(
@@ -88,9 +83,9 @@ def against_baseline(
         (strategy - baseline) with standard error, df, t and p of one comparison; p_adjusted over
         the family; low and high, simultaneous intervals of the family (by Bonferroni, or
         Dunnett's where ``blocked``), so a little wider than the step-down verdicts; p_equivalent
-        (adjusted); seen, the least difference that the interval leaves 0 out of with power 0.8, if
-        the standard error is right; verdict "better", "equivalent", "worse", "undetermined" or
-        "n/a", and why.
+        (adjusted); seen, the least difference that another study with as many seeds shows four
+        times in five (`planning.difference_seen`); verdict "better", "equivalent", "worse",
+        "undetermined" or "n/a", and why.
 
     Raises:
         ValueError: an infinity, a level outside (0, 1), a negative margin or an unknown method.
@@ -122,7 +117,8 @@ def against_baseline(
     half = bound * found["standard_error"]
     found |= {"n": np.full(len(names), len(whole)), "difference": d.mean(0)}
     found |= {"low": d.mean(0) - half, "high": d.mean(0) + half}
-    found["seen"] = shift_seen(float(found["df"][0]), float(bound), POWER) * found["standard_error"]
+    error, df = found["standard_error"], float(found["df"][0])
+    found["seen"] = difference_seen(error, df, len(whole), len(names), method=which, alpha=alpha)
     found["p_equivalent"] = _equivalent(found, margin)
     table = pd.DataFrame({"strategy": names, **found})
     flat = ~(table["standard_error"] > 0)
@@ -164,14 +160,22 @@ def _blocked(d: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
     return found | {"p_adjusted": adjusted, "bound": dunnett_critical(alpha, m, df)}
 
 
-def _flips(d: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
-    n = len(d)
+def all_signs(n: int) -> np.ndarray:
+    """Assignments of signs to n seeds, (assignments, n), what was seen first.
+
+    All of them up to MOST_EXACT seeds, mirrored ones left out as they are alike; beyond, DRAWS
+    random ones from a fixed seed.
+    """
     if n <= MOST_EXACT:
         signs = np.array(list(product((1.0, -1.0), repeat=n - 1)))
-        signs = np.concatenate([np.ones((len(signs), 1)), signs], 1)  # the mirrored half is alike
-    else:
-        drawn = np.random.default_rng(0).integers(0, 2, (DRAWS, n)) * 2.0 - 1
-        signs = np.concatenate([np.ones((1, n)), drawn])
+        return np.concatenate([np.ones((len(signs), 1)), signs], 1)
+    drawn = np.random.default_rng(0).integers(0, 2, (DRAWS, n)) * 2.0 - 1
+    return np.concatenate([np.ones((1, n)), drawn])
+
+
+def _flips(d: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
+    n = len(d)
+    signs = all_signs(n)
     # |mean| over the root mean square rises with |t| and is never infinite.
     size = np.sqrt((d**2).mean(0))
     ratio = np.abs(signs @ d) / n / np.where(size > 0, size, 1.0)

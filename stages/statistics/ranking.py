@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy import special, stats
@@ -129,6 +131,27 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 0.05) -> fl
     return q / np.sqrt(2) * np.sqrt(strategies * (strategies + 1) / (6 * blocks))
 
 
+def least_blocks(strategies: int, alpha: float = 0.05) -> int:
+    """Fewest blocks with which Nemenyi's test can tell two strategies apart at all.
+
+    Mean ranks of k strategies are at most k - 1 apart; with fewer blocks the critical difference is
+    as wide as that.
+
+    Args:
+        strategies: k, at least 2; alpha: level.
+
+    Examples:
+        >>> least_blocks(3), least_blocks(10)
+        (3, 3)
+        >>> [round(float(critical_difference(10, n)), 1) for n in (2, 3)]  # of at most 9
+        [9.6, 7.8]
+    """
+    n = 2
+    while critical_difference(strategies, n, alpha) >= strategies - 1:
+        n += 1
+    return n
+
+
 def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
     """Nemenyi's test of all pairs of mean ranks.
 
@@ -176,14 +199,31 @@ def cliques(mean_ranks: dict[str, float], distance: float) -> list[list[str]]:
     """
     finite([*mean_ranks.values(), distance], "mean ranks and distance")
     names = sorted(mean_ranks, key=lambda name: (round(mean_ranks[name], DIGITS), name))
+    ranks = [mean_ranks[name] for name in names]
+    groups = alike_runs(len(names), lambda i, j: ranks[j] - ranks[i] < distance + 1e-12)
+    return [[names[at] for at in group] for group in groups]
+
+
+def alike_runs(count: int, alike: Callable[[int, int], bool]) -> list[range]:
+    """Largest runs of neighbours in an order of which no pair differs.
+
+    Args:
+        count: how many there are, in their order.
+        alike: whether two of them, i < j, are not shown to differ.
+
+    Returns:
+        Ranges of at least two, from the first on; one inside another is left out.
+
+    Examples:
+        >>> alike_runs(4, lambda i, j: (i, j) != (0, 2) and j < 3)
+        [range(0, 2), range(1, 3)]
+    """
     found, reached = [], 0
-    for at, name in enumerate(names):
+    for at in range(count):
         last = at
-        while last + 1 < len(names) and (
-            mean_ranks[names[last + 1]] - mean_ranks[name] < distance + 1e-12
-        ):
+        while last + 1 < count and all(alike(i, last + 1) for i in range(at, last + 1)):
             last += 1
         if last > at and last + 1 > reached:
-            found.append(names[at : last + 1])
+            found.append(range(at, last + 1))
             reached = last + 1
     return found

@@ -143,12 +143,13 @@ def test_the_verdict_of_a_family_is_by_the_corrected_p():
     assert len(between) and set(between["verdict"]) == {"not shown to differ"}
 
 
-def test_two_runs_have_no_bootstrap_interval_and_three_have_one():
-    made, _ = build(seeds=range(2))
+def test_nine_runs_have_no_bootstrap_interval_and_ten_have_one():
+    made, _ = build(seeds=range(9))
     own = made["bootstrap"]
     assert own[["low", "high", "bca_low", "bca_high"]].isna().all(axis=None)
-    assert set(own["reason"]) == {"fewer than 3 runs"}
-    assert build(seeds=range(3))[0]["bootstrap"]["low"].notna().all()
+    assert own[["t_low", "t_high"]].notna().all(axis=None)
+    assert set(own["reason"]) == {"fewer than 10 runs"}
+    assert build(seeds=range(10))[0]["bootstrap"]["low"].notna().all()
 
 
 # standing

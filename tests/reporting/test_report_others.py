@@ -306,15 +306,11 @@ def test_gashi_counts_and_areas():
 
 def test_hybrid_counts():
     text = published.report("hybrid")
-    for dataset in ("MNIST", "CIFAR10"):
-        own = load("hybrid").query("dataset == @dataset and mean == mean")
-        pure = own[own["variant"] == "baseline"].set_index("method")["mean"]
-        mixed = own[~own["variant"].isin(["baseline", "hybrid"])]["mean"]
-        assert (
-            f"{dataset}: the best pure strategy is {pure.idxmax()} ({pure.max():.2f} %); "
-            f"{(mixed > pure.max()).sum()} of {len(mixed)} printed hybrids are above it, "
-            f"{(mixed > pure['Uniform']).sum()} above Uniform ({pure['Uniform']:.2f} %)."
-        ) in text
+    own = load("hybrid").query("dataset == 'CIFAR10' and mean == mean")
+    pure = own[own["variant"] == "baseline"].set_index("method")["mean"]
+    mixed = own[~own["variant"].isin(["baseline", "hybrid"])]["mean"]
+    above = (mixed > pure.max()).sum()
+    assert f"{above} of {len(mixed)} above {pure.max():.2f}, as means without a test" in text
 
 
 def test_li_improvements_and_wins():

@@ -102,7 +102,7 @@ def test_a_study_without_differences_shows_none():
     made = build(*CASES["all equal"])
     assert set(made["kruskal_wallis"]["reason"]) == {"all values are equal", SHARED}
     assert set(made["paired_seeds"]["reason"]) == {"all pairs are equal"}
-    assert set(made["seeds_needed"]["reason"]) == {"there is no difference to see"}
+    assert set(made["seeds_needed"]["reason"]) == {"all differences are equal"}
     assert (made["penalty"]["penalty"] == 0).all() and (made["penalty"]["tested"] == 0).all()
     assert set(made["friedman"]["reason"]) == {"all scores are equal"}
     chosen = made["verdict_lists"].query("budget != '10'")  # the first, which all share
@@ -115,7 +115,7 @@ def test_one_seed_says_so_everywhere():
     assert set(made["bootstrap"]["reason"]) == {"fewer than two runs"}
     assert set(made["welch_anova"]["reason"]) == {"a strategy has fewer than two runs"}
     assert set(made["improvement"]["reason"]) == {"fewer than two pairs"}
-    assert set(made["seeds_needed"]["reason"]) == {"no deviation from one run"}
+    assert set(made["seeds_needed"]["reason"]) == {"fewer than two seeds in common"}
 
 
 def test_strategy_order_turns_pairs_and_nothing_else():

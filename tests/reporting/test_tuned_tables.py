@@ -158,7 +158,7 @@ def test_every_paragraph_is_an_item_of_a_list():
         ("friedman", ["Friedman's test** (1937)", "Iman & Davenport (1980)"]),
         ("nemenyi", ["Nemenyi's test** (1963"]),
         ("bootstrap", ["Efron & Tibshirani 1993"]),
-        ("seeds_needed", ["power of Welch's"]),
+        ("seeds_needed", ["for the primary analysis"]),
         ("calibration", ["Guo et al. 2017"]),
         ("overlap", ["Jaccard"]),
         ("tuned", ["validation sets of all seeds"]),

@@ -16,7 +16,7 @@ from statsmodels.stats.multitest import multipletests
 from stages.statistics import studentized
 from stages.statistics.assumptions import bartlett_from_summary, kolmogorov_smirnov
 from stages.statistics.comparisons import games_howell
-from stages.statistics.effects import difference_seen, hedges, seeds_needed, welch_power
+from stages.statistics.effects import hedges
 from stages.statistics.measures import (
     class_balance,
     group_accuracies,
@@ -417,45 +417,6 @@ def test_demsars_example_of_friedman():
 # --- effects, planning, resampling ------------------------------------------------------------
 
 
-def test_power_agrees_with_pingouin_and_simulation():
-    # Equal deviations: the classical two-sample power.
-    found = welch_power(0.5, 1.0, 1.0, 20)
-    assert found == pytest.approx(pingouin.power_ttest(d=0.5, n=20, contrast="two-samples"))
-    rng = np.random.default_rng(5)
-    x, y = rng.normal(1, 1, (6000, 8)), rng.normal(0, 2, (6000, 8))
-    hits = (stats.ttest_ind(x, y, axis=1, equal_var=False).pvalue < 0.05).mean()
-    assert welch_power(1.0, 1.0, 2.0, 8) == pytest.approx(hits, abs=0.02)
-
-
-@pytest.mark.parametrize("d, n", [(0.2, 394), (0.5, 64), (0.8, 26)])
-def test_seeds_needed_of_cohens_table(d, n):
-    # Cohen 1992, "A power primer": 393, 64 and 26 for power 0.8 at 0.05 (394 by exact power).
-    assert seeds_needed(d, 1.0, 1.0) == (n, "")
-    assert welch_power(d, 1, 1, n) >= 0.8 > welch_power(d, 1, 1, n - 1)
-    assert difference_seen(1.0, 1.0, n) == pytest.approx(d, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    "arguments, reason",
-    [
-        ((0.0, 1.0, 1.0), "no difference"),
-        ((0.1, 0.0, 0.0), "variance"),
-        ((0.1, NAN, 1.0), "one run"),
-        ((1e-6, 1.0, 1.0), "more than"),
-    ],
-)
-def test_seeds_needed_says_why_not(arguments, reason):
-    n, why = seeds_needed(*arguments)
-    assert n is None and reason in why
-
-
-def test_seeds_needed_at_the_extremes():
-    assert seeds_needed(5.0, 1e-3, 1e-3)[0] == 2
-    assert seeds_needed(1.0, 0.0, 1e-12)[0] == 2
-    assert np.isnan(difference_seen(1.0, 1.0, 1)) and np.isnan(difference_seen(0.0, 0.0, 9))
-    assert welch_power(1e9, 1.0, 1.0, 3) == pytest.approx(1, abs=1e-9)
-
-
 def test_bootstrap_agrees_with_scipy():
     values = np.random.default_rng(8).exponential(1, 25)
     ours = bootstrap_mean(values, resamples=40_000)
@@ -471,6 +432,11 @@ def test_bootstrap_is_the_same_in_any_order_and_says_when_it_cannot():
     values = [0.5, 0.7, 0.6, 0.9]
     assert bootstrap_mean(values) == bootstrap_mean(values[::-1])
     assert bootstrap_mean([0.5])["reason"] == "fewer than two runs"
+    few = bootstrap_mean(values)
+    assert few["reason"] == "fewer than 10 runs" and np.isnan(few["low"])
+    assert few["t_low"] < 0.5 and few["t_high"] > 0.8
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert [few["t_low"], few["t_high"]] == pytest.approx(list(interval))
     flat = bootstrap_mean([0.1] * 3)
     assert flat["mean"] == 0.1 and flat["reason"] and np.isnan(flat["low"])
 

@@ -1,115 +1,28 @@
-"""Power at few degrees of freedom, and that nothing that is not finite passes in silence."""
+"""Nothing that is not finite passes in silence."""
 
 from __future__ import annotations
 
-import mpmath
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
-from stages.statistics import comparisons, effects, measures, omnibus, paired, ranking
+from stages.statistics import comparisons, measures, omnibus, paired, ranking
 from stages.statistics.assumptions import (
     bartlett_from_summary,
     brown_forsythe,
     kolmogorov_smirnov,
     shapiro_wilk,
 )
-from stages.statistics.effects import difference_seen, hedges, seeds_needed, welch_power
+from stages.statistics.effects import hedges
+from stages.statistics.planning import difference_seen, seeds_needed
 from stages.statistics.resampling import bootstrap_mean
 from stages.statistics.studentized import critical, tail
 from stages.statistics.wintieloss import compare, to_units, win_tie_loss
 
 pytestmark = pytest.mark.filterwarnings("error")
 NAN, INF = float("nan"), float("inf")
-
-
-# --- power ------------------------------------------------------------------------------------
-
-
-def power_by_mpmath(shift, df, alpha):
-    """E over S of P(|Z + shift| > bound S) with 20 digits, in the logarithm of the scale S."""
-    with mpmath.workdps(20):
-        df, shift = mpmath.mpf(df), mpmath.mpf(shift)
-        bound = mpmath.mpf(stats.t.isf(alpha / 2, float(df)))
-        constant = 2 * (df / 2) ** (df / 2) / mpmath.gamma(df / 2)
-
-        def density(x):
-            scale = mpmath.exp(x)
-            hit = mpmath.ncdf(shift - bound * scale) + mpmath.ncdf(-shift - bound * scale)
-            return constant * mpmath.exp(df * x - df * scale**2 / 2) * hit
-
-        turn = float(mpmath.log(shift / bound)) if shift else -1.0
-        ends = (-40 / float(df) - 1, 2.0)
-        inner = [x for x in (-8, -4, -2, -1, -0.5, 0, 0.5, 1, turn) if ends[0] < x < ends[1]]
-        return float(mpmath.quad(density, sorted([*ends, *inner])))
-
-
-def case(shift, df):
-    """Arguments of `welch_power` with this noncentrality and these degrees of freedom."""
-    n = int(df) + 1 if df == int(df) else 2
-    # One deviation of 0 gives n - 1 degrees; two give (1 + r)^2/(1 + r^2) with two runs.
-    variance = 0.0 if df == int(df) else (1 - np.sqrt(1 - (df - 1) ** 2)) / (df - 1)
-    return shift * np.sqrt((1 + variance) / n), 1.0, np.sqrt(variance), n
-
-
-@pytest.mark.parametrize("df", [1, 1.05, 1.3, 1.9, 2, 4, 30])
-@pytest.mark.parametrize("alpha", [0.05, 0.001])
-def test_power_agrees_with_quadrature_in_twenty_digits(df, alpha):
-    for shift in (0.0, 0.5, 3, 12, 60, 400):
-        found = welch_power(*case(shift, df), alpha)
-        assert found == pytest.approx(power_by_mpmath(shift, df, alpha), abs=2e-9), shift
-
-
-def test_the_value_that_was_called_certain():
-    found = float(welch_power(0.0905, 0.0029, 0.0169, 2))
-    a, b = 0.0029**2, 0.0169**2
-    df, shift = (a + b) ** 2 / (a**2 + b**2), 0.0905 / np.sqrt((a + b) / 2)
-    assert found == pytest.approx(power_by_mpmath(shift, df, 0.05), abs=1e-9)
-    assert found == pytest.approx(0.484, abs=5e-4)
-
-
-@pytest.mark.parametrize("df", [50, 700, 19998])
-def test_power_agrees_with_scipy_where_that_is_a_number(df):
-    for shift in (0.0, 0.3, 1, 2.8, 5):
-        bound = stats.t.isf(0.025, df)
-        expected = stats.nct.sf(bound, df, shift) + stats.nct.cdf(-bound, df, shift)
-        assert welch_power(*case(shift, df)) == pytest.approx(expected, abs=2e-9)
-
-
-@pytest.mark.parametrize("n, ratio", [(2, 0.0), (3, 0.0), (5, 0.2), (10, 1.0), (40, 0.5)])
-@pytest.mark.parametrize("effect", [0.5, 2.0, 6.0])
-def test_power_agrees_with_simulated_tests(n, ratio, effect):
-    rng = np.random.default_rng(3)
-    x, y = rng.normal(effect, 1, (20_000, n)), ratio * rng.normal(0, 1, (20_000, n))
-    a, b = (z.var(1, ddof=1) / n for z in (x, y))
-    df = (a + b) ** 2 / (a**2 + b**2) * (n - 1)
-    hits = np.abs(x.mean(1) - y.mean(1)) / np.sqrt(a + b) > stats.t.isf(0.025, df)
-    # The formula takes df as known, the test estimates it: that alone is 0.01 at five runs.
-    assert welch_power(effect, 1.0, ratio, n) == pytest.approx(hits.mean(), abs=0.02)
-
-
-def test_power_rises_with_the_difference_and_the_runs():
-    differences = np.concatenate([[0], np.logspace(-3, 6, 400)])
-    for n in (2, 3, 9):
-        for ratio in (0.0, 0.17, 1.0):
-            for alpha in (1e-9, 0.05, 0.9):
-                found = welch_power(differences, 1.0, ratio, n, alpha)
-                assert found[0] == pytest.approx(alpha, rel=1e-6)
-                assert (np.diff(found) > -1e-12).all()
-    assert (np.diff(welch_power(1.0, 1.0, 0.5, np.arange(2, 60))) > 0).all()
-
-
-@pytest.mark.parametrize("ratio", [0.0, 0.17, 1.0])
-@pytest.mark.parametrize("n", [2, 3, 8])
-def test_the_difference_seen_is_seen_with_this_power(n, ratio):
-    for alpha, power in ((0.05, 0.8), (0.01, 0.5), (0.2, 0.95)):
-        found = difference_seen(0.01, 0.01 * ratio, n, alpha, power)
-        assert welch_power(found, 0.01, 0.01 * ratio, n, alpha) == pytest.approx(power, abs=1e-8)
-        needed, _ = seeds_needed(found * (1 + 1e-9), 0.01, 0.01 * ratio, alpha, power)
-        assert needed == n
 
 
 # --- what is not finite -----------------------------------------------------------------------
@@ -151,14 +64,10 @@ REFUSED = {
     "hedges mean": lambda bad: effect(means=(1, bad)),
     "hedges std": lambda bad: effect(stds=(1, bad)),
     "hedges alpha": lambda bad: effect(alpha=bad),
-    "power difference": lambda bad: welch_power(bad, 1.0, 1.0, 3),
-    "power std": lambda bad: welch_power(1.0, bad, 1.0, 3),
-    "power n": lambda bad: welch_power(1.0, 1.0, 1.0, bad),
-    "power alpha": lambda bad: welch_power(1.0, 1.0, 1.0, 3, bad),
-    "seeds": lambda bad: seeds_needed(bad, 1.0, 1.0),
-    "seeds power": lambda bad: seeds_needed(1.0, 1.0, 1.0, power=bad),
-    "seen power": lambda bad: difference_seen(1.0, 1.0, 3, power=bad),
-    "seen alpha": lambda bad: difference_seen(1.0, 1.0, 3, alpha=bad),
+    "seeds": lambda bad: seeds_needed(bad, 1.0, 4, 3),
+    "seeds power": lambda bad: seeds_needed(1.0, 1.0, 4, 3, power=bad),
+    "seen power": lambda bad: difference_seen([1.0], 4, 5, 3, power=bad),
+    "seen alpha": lambda bad: difference_seen([1.0], 4, 5, 3, alpha=bad),
     "aubc": lambda bad: measures.aubc([1, 2, 3], [0.1, bad, 0.3]),
     "aubc labeled": lambda bad: measures.aubc([1, 2, bad], [0.1, 0.2, 0.3]),
     "aubc one": lambda bad: measures.aubc([1], [bad]),
@@ -202,8 +111,8 @@ def test_where_a_missing_value_is_allowed_an_infinity_is_not(bad):
         lambda: win_tie_loss(table),
         lambda: to_units(bad),
         lambda: measures.ranks(holes),
-        lambda: seeds_needed(0.1, bad, 1.0),
-        lambda: difference_seen(bad, 1.0, 3),
+        lambda: seeds_needed(0.1, bad, 4, 3),
+        lambda: difference_seen([bad], 4, 5, 3),
     ):
         with pytest.raises(ValueError):
             call()
@@ -221,10 +130,7 @@ def test_negative_deviations_and_counts_are_refused():
     for call in (
         lambda: games(stds=(1, -1)),
         lambda: effect(stds=(1, -1)),
-        lambda: welch_power(1.0, -1.0, 1.0, 3),
-        lambda: welch_power(1.0, 0.0, 0.0, 3),
-        lambda: welch_power(1.0, 1.0, 1.0, 1),
-        lambda: difference_seen(1.0, -1.0, 3),
+        lambda: seeds_needed(1.0, -1.0, 4, 3),
         lambda: bartlett_from_summary([1, -1], [3, 3]),
         lambda: measures.class_balance([3, -1]),
     ):
@@ -238,8 +144,8 @@ def test_a_single_run_is_undefined_and_says_so():
     assert row["reason"] == comparisons.FEW and row["difference"] == -1
     assert np.isnan(row[["t", "df", "p", "low", "high", "g", "standard_error"]].astype(float)).all()
     assert comparisons.verdict(-1.0, row["standard_error"], row["p"], 0.05) == "n/a"
-    assert seeds_needed(0.1, NAN, 1.0) == (None, "no deviation from one run")
-    assert np.isnan(difference_seen(NAN, 1.0, 5)) and np.isnan(difference_seen(1.0, 1.0, 1))
+    assert seeds_needed(0.1, NAN, 1, 3) == (None, "no deviation from one run")
+    assert np.isnan(difference_seen([NAN], 4, 5, 3)).all()
     assert np.isnan(effect(stds=(1, NAN), counts=(3, 1))).all()
     assert np.isnan(measures.describe([0.5])[1])
     assert omnibus.welch_anova({"a": GOOD, "b": [0.5]})["reason"] == omnibus.FEW
@@ -254,7 +160,6 @@ def test_what_cannot_be_computed_is_an_error_and_no_verdict():
         lambda: measures.describe([-1e200, 1e200]),
         lambda: paired.paired_t([1e200, -1e200, 3e200], [0, 0, 0]),
         lambda: omnibus.welch_anova_from_summary([0, 1], [1e-200, 1e200], [3, 3]),
-        lambda: difference_seen(1e308, 1e308, 2),
     ):
         with pytest.raises(FloatingPointError):
             call()
@@ -266,8 +171,8 @@ def test_what_cannot_be_computed_is_an_error_and_no_verdict():
             assert row[name] == pytest.approx(plain[name], rel=1e-9), name
         assert row["standard_error"] == pytest.approx(unit * plain["standard_error"])
         assert row["low"] == pytest.approx(unit * plain["low"])
-        assert welch_power(2 * unit, unit, unit, 4) == pytest.approx(welch_power(2, 1, 1, 4))
-        assert difference_seen(unit, unit, 4) == pytest.approx(unit * difference_seen(1, 1, 4))
+        seen, of_one = (difference_seen([x], 3, 4, 2)[0] for x in (unit, 1.0))
+        assert seen == pytest.approx(unit * of_one)
         assert bartlett_from_summary([unit, 3 * unit], [4, 5]) == pytest.approx(
             bartlett_from_summary([1, 3], [4, 5])
         )
@@ -353,33 +258,6 @@ def test_hostile_tables_get_an_answer_a_reason_or_an_error(groups):
 
 
 @settings(max_examples=100, deadline=None)
-@given(hostile(least=2), st.integers(2, 6))
-def test_hostile_deviations_never_get_certain_power(groups, n):
-    try:
-        stats_of = [measures.describe(values) for values in groups.values()]
-    except FloatingPointError:
-        return
-    (first, a, _), (second, b, _) = stats_of[:2]
-    needed, reason = seeds_needed(first - second, a, b)
-    assert (needed is None) == bool(reason)
-    try:
-        seen = difference_seen(a, b, n)
-    except FloatingPointError:
-        return
-    if a == 0 and b == 0:
-        assert np.isnan(seen)
-        return
-    assert 0 < seen < INF
-    assert welch_power(seen, a, b, n) == pytest.approx(0.8, abs=1e-6)
-    found = float(welch_power(first - second, a, b, n))
-    assert 0 <= found <= 1
-    # Certainty takes a difference far beyond the one that is seen four times in five.
-    assert found < 1 - 1e-9 or abs(first - second) > 1.5 * seen
-    if needed is not None:
-        assert welch_power(first - second, a, b, needed) >= 0.8
-
-
-@settings(max_examples=100, deadline=None)
 @given(hostile(least=3, most=3))
 def test_hostile_blocks_and_pairs_get_an_answer_a_reason_or_an_error(groups):
     table = pd.DataFrame(groups)
@@ -400,7 +278,7 @@ def test_hostile_blocks_and_pairs_get_an_answer_a_reason_or_an_error(groups):
 
 
 @settings(max_examples=60, deadline=None)
-@given(hostile(least=1, most=6))
+@given(hostile(least=1, most=14))
 def test_hostile_samples_get_an_answer_or_an_error(groups):
     for values in groups.values():
         for test in (shapiro_wilk, kolmogorov_smirnov):
@@ -415,4 +293,6 @@ def test_hostile_samples_get_an_answer_or_an_error(groups):
             continue
         bounds = [interval[name] for name in ("low", "high", "bca_low", "bca_high")]
         assert np.isfinite(bounds).all() == (interval["reason"] == "")
-    assert effects.MOST_SEEDS == 10_000
+        assert np.isfinite([interval["t_low"], interval["t_high"]]).all() == (
+            len(values) > 1 and np.ptp(values) > 0
+        )

@@ -1,21 +1,36 @@
-"""What the reports on published tables share: verdict words, a list of claims, mean ranks."""
+"""What the reports on published tables share: the section of claims, mean ranks."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from stages.published.claims import FAILS, HOLDS, OPEN, outcomes, tables_tested
 from stages.reporting.numbers import p_text as p_of
 from stages.reporting.read.frames import answer
 from stages.reporting.write.grid import grid
 from stages.statistics.ranking import block_ranks, critical_difference, friedman
 
 ALPHA = 0.05
-YES, NO, OPEN = "**Reproduced.**", "**Not reproduced.**", "**Cannot be tested.**"
 
 
-def claims(lines: list[str]) -> str:
-    """A section with one item a claim."""
-    return "## What the tables say\n\n" + "\n".join(f"- {line}" for line in lines)
+def section(study: str) -> str:
+    """The claims of one study, what its printed numbers say of each, and what was not tested."""
+    table = outcomes(study)
+    tables = tables_tested(study)
+    counts = table["outcome"].value_counts()
+    bare = tables.loc[tables["claims"] == 0, "table"].tolist()
+    shown = table[["where", "claim", "tables", "outcome", "found"]].copy()
+    shown["found"] = [
+        found if pd.isna(share) else f"{found} (share of draws: {share:.2f})"
+        for found, share in zip(table["found"], table["share"], strict=True)
+    ]
+    text = (
+        f"Of {len(table)} claims {counts.get(HOLDS, 0)} hold in the printed numbers, "
+        f"{counts.get(FAILS, 0)} do not, {counts.get(OPEN, 0)} cannot be tested. Claims are held "
+        f"against {len(tables) - len(bare)} of {len(tables)} tables; against no claim: "
+        f"{', '.join(bare) or 'none'}. Whether a claim is true of other runs is another question."
+    )
+    return f"## Claims\n\n{text}\n\n{grid(shown)}"
 
 
 def ranking(scores: pd.DataFrame, blocks: str) -> str:

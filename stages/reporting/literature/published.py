@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from stages.machine.errors import UserError, nearest
 from stages.published import STUDIES
-from stages.reporting.literature.claims import ALPHA
+from stages.reporting.literature.claims import ALPHA, section
 from stages.reporting.literature.published_studies import gashi, hybrid, munjal
 from stages.reporting.literature.published_surveys import deepalplus, li
 
@@ -26,8 +26,7 @@ def report(name: str) -> str:
         name: a key of `stages.published.STUDIES`.
 
     Returns:
-        Markdown: sentences that begin with "Reproduced", "Not reproduced" or "Cannot be tested",
-        and tables.
+        Markdown: every claim with its outcome, and tables.
 
     Raises:
         UserError: for an unknown name.
@@ -40,4 +39,4 @@ def report(name: str) -> str:
         f"tables alone (alpha = {ALPHA:g}; means over {study.runs} runs, deviations with ddof = "
         f"{study.ddof}); no model was trained."
     )
-    return "\n\n".join([head, *PARTS[name]()]) + "\n"
+    return "\n\n".join([head, section(name), *PARTS[name]()]) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stages.reporting.read.frames import ACCURACY, ALL_TASKS, AUBC, Measured, answer
+from stages.reporting.read.frames import ACCURACY, ALL_TASKS, AUBC, Measured, answer, measured
 from stages.reporting.table import (
     LABELED,
     MEASURE,
@@ -23,8 +23,15 @@ from stages.statistics.assumptions import (
     kolmogorov_smirnov,
     shapiro_wilk,
 )
+from stages.statistics.primary import BLOCKED, FLIPS, PAIRED, method_of
 
 WORDS = ("not rejected", "rejected")
+PRIMARY, SECONDARY = "primary", "secondary"
+ASSUMES = {
+    PAIRED: "normal differences of independent seeds",
+    BLOCKED: "normal differences of independent seeds, one deviation for all strategies",
+    FLIPS: "symmetric differences of independent seeds",
+}
 ASSUMPTIONS = ["task", "measure", "labeled", "test", "strategy", "n", "statistic", "p",
                "assumption", "reason"]  # fmt: skip
 
@@ -76,21 +83,24 @@ def assumption_counts(assumptions: pd.DataFrame, task: str, test: str) -> str:
     return "; ".join(parts)
 
 
-def tests_table(assumptions: pd.DataFrame, settings) -> pd.DataFrame:
-    """Every test of the report: what it runs on, how much of it, what it assumes, what holds.
+def tests_table(assumptions: pd.DataFrame, runs: pd.DataFrame, settings) -> pd.DataFrame:
+    """Every test of the report: its role, what it runs on, how much of it, what it assumes.
 
     Args:
         assumptions: the table of that name.
-        settings: with `tasks`, `strategies` and `seeds`.
+        runs: as of `frames.runs_table`.
+        settings: with `tasks`, `strategies`, `seeds` and `report`.
 
     Returns:
-        DataFrame: task, test, applied_to, n, assumes, holds.
+        DataFrame: task, test, role ("primary": the one that decides; "secondary": its verdicts
+        are its own), applied_to, n, assumes, holds.
     """
     seeds, tasks = len(settings.seeds), len(settings.tasks)
     groups = f"{len(settings.strategies)} strategies x {seeds} seeds"
     shared = "runs of a seed share their initial set, so not fully independent"
     rows = []
     for task in settings.tasks:
+        rows.append(_primary_row(assumptions, runs, task, settings))
         normal = "; ".join(
             f"{name}: {assumption_counts(assumptions, task, test)}"
             for name, test in (
@@ -101,27 +111,52 @@ def tests_table(assumptions: pd.DataFrame, settings) -> pd.DataFrame:
         equal = assumption_counts(assumptions, task, "levene_median")
         every = "AUBC and accuracy at every budget"
         rows += [
-            (task, "Kruskal-Wallis", every, groups, "independent runs", shared),
-            (task, "(one-way ANOVA, not used)", every, groups, "equal variances",
+            (task, "Kruskal-Wallis", SECONDARY, every, groups, "independent runs", shared),
+            (task, "(one-way ANOVA, not used)", SECONDARY, every, groups, "equal variances",
              f"Levene: {equal}"),
-            (task, "Welch ANOVA", every, groups, "normal groups", normal),
-            (task, "Games-Howell", every, groups, "normal groups", normal),
-            (task, "paired t", "AUBC", f"{seeds} seeds", "normal differences", "not tested"),
-            (task, "Wilcoxon", "AUBC", f"{seeds} seeds", "symmetric differences", "not tested"),
-            (task, "Friedman, Nemenyi", "AUBC", f"{seeds} seeds", "independent seeds",
+            (task, "Welch ANOVA", SECONDARY, every, groups, "normal groups", normal),
+            (task, "Games-Howell", SECONDARY, every, groups, "normal groups", normal),
+            (task, "paired t", SECONDARY, "AUBC", f"{seeds} seeds", "normal differences",
+             "not tested"),
+            (task, "Wilcoxon", SECONDARY, "AUBC", f"{seeds} seeds", "symmetric differences",
+             "not tested"),
+            (task, "Friedman, Nemenyi", SECONDARY, "AUBC", f"{seeds} seeds", "independent seeds",
              "by design"),
-            (task, "bootstrap", "AUBC", f"{seeds} seeds", "independent, enough runs",
+            (task, "bootstrap", SECONDARY, "AUBC", f"{seeds} seeds", "independent, enough runs",
              "too few runs" if seeds < 10 else "by design"),
         ]  # fmt: skip
     size = f"{tasks} task" + ("s" if tasks != 1 else "")
     across = "too few tasks" if tasks < 2 else "as far as the tasks are unlike each other"
     rows += [
-        (ALL_TASKS, "paired t, Wilcoxon", "mean AUBC", size, "independent tasks", across),
-        (ALL_TASKS, "Friedman, Nemenyi", "mean AUBC", size, "independent tasks", across),
-        (ALL_TASKS, "penalty", "accuracy at every budget", groups,
+        (ALL_TASKS, "paired t, Wilcoxon", SECONDARY, "mean AUBC", size, "independent tasks",
+         across),
+        (ALL_TASKS, "Friedman, Nemenyi", SECONDARY, "mean AUBC", size, "independent tasks",
+         across),
+        (ALL_TASKS, "penalty", SECONDARY, "accuracy at every budget", groups,
          "normal differences; one test a cell, uncorrected", "not tested"),
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["task", "test", "applied_to", "n", "assumes", "holds"])
+    columns = ["task", "test", "role", "applied_to", "n", "assumes", "holds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _primary_row(assumptions, runs, task: str, settings) -> tuple:
+    """The primary analysis of one task: what it assumes, and whether it holds."""
+    areas = measured(runs, task, AUBC).paired().dropna()
+    which = method_of(len(areas), settings.report.primary)
+    baseline, others = settings.report.baseline, [
+        name for name in areas.columns if name != settings.report.baseline
+    ]  # fmt: skip
+    holds = "n/a"
+    if baseline in areas and len(areas) >= 3 and others:
+        tested = [shapiro_wilk(areas[name] - areas[baseline])[1] for name in others]
+        known = [p for p in tested if not np.isnan(p)]
+        below = sum(p < settings.report.alpha for p in known)
+        holds = f"Shapiro-Wilk of the differences: rejected in {below} of {len(known)}"
+    if which == BLOCKED:
+        equal = assumption_counts(assumptions, task, "levene_median")
+        holds += f"; Levene: {equal}"
+    size = f"{len(areas)} seeds"
+    return (task, f"primary analysis: {which}", PRIMARY, "AUBC", size, ASSUMES[which], holds)
 
 
 TABLES = [
@@ -129,16 +164,18 @@ TABLES = [
         name="tests",
         title="Tests, what they assume, and whether it holds",
         question=TRUST,
-        build=lambda given: tests_table(given.table("assumptions"), given.settings),
+        build=lambda given: tests_table(given.table("assumptions"), given.runs, given.settings),
         columns=(
             TASK,
             Column("test", "Test"),
+            Column("role", "Role"),
             Column("applied_to", "On"),
             Column("n", "n"),
             Column("assumes", "Assumes"),
             Column("holds", "Holds?"),
         ),
-        note="Not rejecting an assumption does not prove it, least of all with few seeds.",
+        note="One test is primary and decides; the others are secondary and their verdicts their "
+        "own. Not rejecting an assumption does not prove it, least of all with few seeds.",
         always=True,
     ),
     Table(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.reporting.methods import HOLM, PAIRED_T
-from stages.reporting.read.frames import curves
+from stages.reporting.read.frames import curves, distinct_budgets
 from stages.reporting.table import (
     DF,
     HIGHER,
@@ -27,6 +27,7 @@ from stages.reporting.table import (
 )
 from stages.statistics.measures import describe, improvement, labels_needed
 from stages.statistics.paired import holm, paired_t
+from stages.statistics.saved import labels_saved
 
 SHARES = (0.8, 0.9, 0.95, 1.0)
 NEVER = "not reached"
@@ -101,6 +102,41 @@ def labels_table(curve: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def saved_table(rounds: pd.DataFrame, baseline: str, alpha: float) -> pd.DataFrame:
+    """Labels that each strategy saves against the baseline, seed by seed.
+
+    Args:
+        rounds: as of `records.read_rounds`.
+        baseline: name of a strategy; without it the table is empty.
+        alpha: one minus the level of the intervals.
+
+    Returns:
+        DataFrame: task, share (of the baseline's mean final accuracy), strategy, the columns of
+        `saved.labels_saved`.
+    """
+    parts = []
+    for task, own in distinct_budgets(rounds).groupby("task", sort=False):
+        curves = own.pivot(index="seed", columns=["strategy", "labeled"], values="accuracy")
+        counts = np.sort(own["labeled"].unique())
+        values = {
+            name: curves[name].reindex(columns=counts).to_numpy(dtype=np.float64)
+            for name in own["strategy"].unique()
+        }
+        if baseline not in values or np.isnan(values[baseline][:, -1]).all():
+            continue
+        top = np.nanmean(values[baseline][:, -1])
+        targets = [math.floor(share * top * 1e6) / 1e6 for share in SHARES]
+        for name in values:
+            if name == baseline:
+                continue
+            part = labels_saved(counts, values[name], values[baseline], targets, alpha=alpha)
+            part.insert(0, "strategy", name)
+            part.insert(0, "share", SHARES)
+            part.insert(0, "task", task)
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
 TABLES = [
     Table(
         name="improvement",
@@ -120,7 +156,7 @@ TABLES = [
         ),
         note="Accuracy minus the baseline's with the same seed, averaged over all rounds, the "
         "first included (Li et al. 2022, eq. 1). Paired t test over seeds, Holm over "
-        "strategies; assumes normal differences.",
+        "strategies; assumes normal differences. Secondary.",
         methods=(
             """\
 - **API**, average performance improvement: accuracy minus the baseline's with the same seed, mean
@@ -151,6 +187,39 @@ TABLES = [
         methods=(
             """\
 - **Labels needed**: where the mean curve, straight between rounds, first reaches an accuracy.""",
+        ),
+    ),
+    Table(
+        name="labels_saved",
+        title="Labels saved, seed by seed",
+        question=SAVED,
+        build=lambda given: saved_table(given.rounds, given.baseline, given.alpha),
+        columns=(
+            TASK,
+            Column("share", "Share of the baseline's", key=True, decimals=2),
+            STRATEGY,
+            Column("target", "Accuracy", key=True),
+            SEEDS,
+            Column("reached", "Seeds that reach it"),
+            Column("baseline_reached", "Of the baseline"),
+            Column("labels", "Labels needed", LOWER, decimals=1),
+            Column("saved", "Labels saved", HIGHER, decimals=1),
+            Column("low", "Low", decimals=1),
+            Column("high", "High", decimals=1),
+            Column("ratio", "Labels over the baseline's", LOWER, decimals=2),
+            Column("ratio_low", "Low", decimals=2),
+            Column("ratio_high", "High", decimals=2),
+            REASON,
+        ),
+        note="Secondary. Labels that the baseline needs to reach an accuracy (a share of its final "
+        "one) less those that the strategy needs, with the same seed: mean and interval by a "
+        "paired t test, and the ratio with Fieller's interval. Where a curve does not get there "
+        "with some seed, a bound and no interval; the reason says which.",
+        methods=(
+            """\
+- **Labels saved**: per seed, where each curve, straight between rounds, first reaches an accuracy;
+  the difference by a paired t test, the ratio with the interval of Fieller (1954). A curve that
+  does not get there needs more labels than there were: a bound.""",
         ),
     ),
 ]

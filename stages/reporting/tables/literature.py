@@ -31,6 +31,8 @@ def literature_table(made: dict[str, pd.DataFrame], full: pd.DataFrame, settings
         curve = made["curve"].query("task == @task")
         counts = curve.groupby("strategy")["labeled"].agg(["min", "max"])
         counts.loc[FULL_ROW] = full.loc[full["task"] == task, "labeled"].agg(["min", "max"])
+        counts["step"] = curve.groupby("strategy")["labeled"].agg(step_of)
+        counts.loc[FULL_ROW, "step"] = 0
         ranges = {name: tuple(row) for name, row in counts.astype("float64").iterrows()}
         own = made["summary"].query("task == @task")
         rows = [(x.strategy, AUBC, *ranges[x.strategy], x.aubc_mean, x.n) for x in own.itertuples()]
@@ -38,7 +40,7 @@ def literature_table(made: dict[str, pd.DataFrame], full: pd.DataFrame, settings
             (x.strategy, FINAL, *ranges[x.strategy], x.final_mean, x.n) for x in own.itertuples()
         ]
         rows += [
-            (x.strategy, ACCURACY, x.labeled, x.labeled, x.accuracy, x.n)
+            (x.strategy, ACCURACY, x.labeled, x.labeled, 0, x.accuracy, x.n)
             for x in curve.itertuples()
         ]
         if "improvement" in made and settings.report.baseline == RANDOM:
@@ -53,6 +55,12 @@ def literature_table(made: dict[str, pd.DataFrame], full: pd.DataFrame, settings
                 part.insert(0, "task", task)
                 parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def step_of(labeled: pd.Series) -> float:
+    """Labels a round: 0 for one budget, NaN where rounds differ."""
+    steps = set(labeled.sort_values().diff().dropna())
+    return steps.pop() if len(steps) == 1 else float("nan") if steps else 0.0
 
 
 def _literature(given: Given) -> pd.DataFrame:
@@ -87,12 +95,13 @@ TABLES = [
         ),
         note="Where data set and method match, accuracies at equal labeled counts; in_stds is "
         "the difference in published standard deviations (brought to ddof = 1). AUBC, "
-        "final accuracy and API over another range of labeled counts are not comparable: "
-        "no difference is given. Training settings may differ: see the note.",
+        "final accuracy and API over another range of labeled counts, or in other steps, are not "
+        "comparable: no difference is given. Training settings may differ: see the note.",
         methods=(
             """\
 - **Beside published numbers** nothing is tested: the difference is given in published standard
-  deviations, of AUBC, final accuracy and API only over the same range of labeled counts.""",
+  deviations, of AUBC, final accuracy and API only over the same range of labeled counts in the
+  same steps.""",
         ),
     ),
 ]

@@ -31,8 +31,9 @@ def omnibus_tables(cells: list[Measured], alpha: float) -> tuple[pd.DataFrame, p
 
     Returns:
         Two DataFrames: task, measure, labeled, groups, n_per_group, the statistic with its degrees
-        of freedom, p, p_holm (over the tasks for AUBC, over tasks and budgets for
-        accuracy), verdict by p_holm, reason; a shared first budget is not tested.
+        of freedom, p (Kruskal-Wallis's with p_by: how it was found), p_holm (over the tasks for
+        AUBC, over tasks and budgets for accuracy), verdict by p_holm, reason; a shared first
+        budget is not tested.
     """
     ranked, welch = [], []
     for cell in cells:
@@ -40,13 +41,13 @@ def omnibus_tables(cells: list[Measured], alpha: float) -> tuple[pd.DataFrame, p
         k, w = kruskal_wallis(cell.groups), welch_anova(cell.groups)
         sizes = (k["groups"], count_text(k["n"]))
         if cell.shared:
-            k |= dict.fromkeys(("h", "df", "p"), NAN) | {"reason": SHARED}
+            k |= dict.fromkeys(("h", "df", "p"), NAN) | {"p_by": "", "reason": SHARED}
             w |= dict.fromkeys(("f", "df1", "df2", "p"), NAN) | {"reason": SHARED}
-        ranked.append((*head, *sizes, k["h"], k["df"], k["p"], k["reason"]))
+        ranked.append((*head, *sizes, k["h"], k["df"], k["p_by"], k["p"], k["reason"]))
         welch.append((*head, *sizes, w["f"], w["df1"], w["df2"], w["p"], w["reason"]))
     head, tail = ["task", "measure", "labeled", "groups", "n_per_group"], ["p", "reason"]
     tables = (
-        pd.DataFrame(ranked, columns=[*head, "h", "df", *tail]),
+        pd.DataFrame(ranked, columns=[*head, "h", "df", "p_by", *tail]),
         pd.DataFrame(welch, columns=[*head, "f", "df1", "df2", *tail]),
     )
     for table in tables:
@@ -77,16 +78,21 @@ TABLES = [
             *SIZES,
             Column("h", "H", decimals=3, digits=4),
             DF,
+            Column("p_by", "p by"),
             P_VALUE,
             P_HOLM,
             VERDICT,
             REASON,
         ),
-        note="By ranks; assumes independent runs. p_holm: over all tasks and budgets, AUBC apart.",
+        note="Secondary. By ranks; assumes independent runs. p_by: below five runs a strategy p is "
+        "counted over permutations. p_holm: over all tasks and budgets, AUBC apart; the verdict is "
+        "by it.",
         methods=(
             """\
 - **Kruskal-Wallis** (1952) compares all strategies by ranks and assumes neither; H is corrected for
-  ties and referred to the chi-square distribution with (strategies - 1) degrees of freedom.""",
+  ties and referred to the chi-square distribution with (strategies - 1) degrees of freedom, which
+  is rough below five runs a strategy: there p is the share of all permutations of the runs, or of
+  9,999 random ones, that have as large an H.""",
             HOLM,
         ),
         always=True,
@@ -109,7 +115,8 @@ TABLES = [
             VERDICT,
             REASON,
         ),
-        note="By means; assumes normal groups, not equal variances. p_holm as for Kruskal-Wallis.",
+        note="Secondary. By means; assumes normal groups, not equal variances. p_holm and verdict "
+        "as for Kruskal-Wallis.",
         methods=(
             """\
 - **Welch's analysis of variance** (1951) compares the means of all strategies without assuming

@@ -152,9 +152,9 @@ TABLES = [
             Column("g_high", "g high"),
             REASON,
         ),
-        note="Difference is the first minus the second; low and high bound its interval. g is "
-        "Hedges' g with the interval of one pair (Bonett 2008). Assumes normal means, not "
-        "equal variances; p covers all pairs of one task and measure.",
+        note="Secondary. Difference is the first minus the second; low and high bound its "
+        "interval. g is Hedges' g with the interval of one pair (Bonett 2008). Assumes normal "
+        "means, not equal variances; p covers all pairs of one task and measure.",
         methods=(
             """\
 - **Games-Howell** (1976) compares pairs of strategies without assuming equal variances: Welch's
@@ -182,7 +182,9 @@ TABLES = [
             Column("n_baseline", "Seeds of the baseline"),
             REASON,
         ),
-        note="p covers all pairs of one task and measure.",
+        note="Secondary, by Games-Howell: its verdicts are its own, not those of the primary "
+        "analysis. p covers all pairs of one task and measure. Budgets that all strategies share "
+        "are not tested.",
         methods=(VERDICTS,),
         always=True,
     ),
@@ -200,7 +202,8 @@ TABLES = [
             Column("worse", "Worse"),
             Column("not_available", "Not tested"),
         ),
-        note="By Games-Howell at every budget, as in Table 1 of Munjal et al. 2022.",
+        note="Secondary, by Games-Howell at every budget, as in Table 1 of Munjal et al. 2022: "
+        "these verdicts are its own, not those of the primary analysis.",
         methods=(VERDICTS,),
     ),
     Table(
@@ -209,8 +212,8 @@ TABLES = [
         question=APART,
         build=lambda given: paired_tasks(given.means, given.alpha),
         columns=(FIRST, SECOND, Column("n", "Tasks"), *PAIRED),
-        note="Mean AUBC of each task: paired t test (assumes normal differences) and Wilcoxon "
-        "signed-rank (assumes symmetric ones), independent tasks; Holm over all pairs.",
+        note="Secondary. Mean AUBC of each task: paired t test (assumes normal differences) and "
+        "Wilcoxon signed-rank (assumes symmetric ones), independent tasks; Holm over all pairs.",
         methods=(PAIRED_T, WILCOXON, HOLM),
     ),
     Table(
@@ -219,9 +222,9 @@ TABLES = [
         question=APART,
         build=lambda given: paired_seeds(given.runs, given.tasks, given.alpha),
         columns=(TASK, FIRST, SECOND, Column("n", "Seeds"), *PAIRED),
-        note="AUBC of runs that share seed and initial set: paired t test and exact Wilcoxon "
-        "signed-rank; Holm over the pairs of a task. With n pairs Wilcoxon's p is at least "
-        "2 / 2^n (0.0625 for five).",
+        note="Secondary. AUBC of runs that share seed and initial set: paired t test and exact "
+        "Wilcoxon signed-rank; Holm over the pairs of a task. With n pairs Wilcoxon's p is at "
+        "least 2 / 2^n (0.0625 for five).",
         methods=(PAIRED_T, WILCOXON, HOLM),
     ),
 ]

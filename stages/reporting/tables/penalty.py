@@ -62,8 +62,8 @@ TABLES = [
             Column("tested", "Cells tested"),
             Column("cells", "Cells"),
         ),
-        note="Share of all (task, budget) cells in which the first beats the second by a "
-        "two-sided paired t test over seeds (Ash et al. 2020), not corrected for the "
+        note="Secondary. Share of all (task, budget) cells in which the first beats the second by "
+        "a two-sided paired t test over seeds (Ash et al. 2020), not corrected for the "
         "number of cells; cells that cannot be tested count as not beaten.",
         methods=(
             PAIRED_T,

@@ -17,63 +17,75 @@ from stages.reporting.table import (
     Column,
     Table,
 )
-from stages.statistics.effects import difference_seen, seeds_needed
-from stages.statistics.measures import describe
-from stages.statistics.resampling import bootstrap_mean
-
-POWER = 0.8
-LEAST_RUNS = 3  # resamples of two values are three numbers, which are no interval
+from stages.statistics.planning import seeds_needed
+from stages.statistics.resampling import LEAST, bootstrap_mean
 
 
 def bootstrap_table(runs: pd.DataFrame, tasks, alpha: float) -> pd.DataFrame:
-    """Bootstrap intervals of the mean AUBC of every strategy.
+    """Intervals of the mean AUBC of every strategy, by t and by the bootstrap.
 
     Returns:
-        DataFrame: task, strategy, n, aubc (mean), low, high (percentile), bca_low, bca_high,
-        reason.
+        DataFrame: task, strategy, n, aubc (mean), t_low, t_high, low, high (percentile), bca_low,
+        bca_high, reason.
     """
     rows = []
     for task in tasks:
         for name, values in measured(runs, task, AUBC).groups.items():
             found = bootstrap_mean(values, alpha)
-            if 1 < found["n"] < LEAST_RUNS:
-                found |= dict.fromkeys(("low", "high", "bca_low", "bca_high"), float("nan"))
-                found["reason"] = found["reason"] or f"fewer than {LEAST_RUNS} runs"
             rows.append((task, name, *found.values()))
-    columns = ["task", "strategy", "n", "aubc", "low", "high", "bca_low", "bca_high", "reason"]
+    columns = ["task", "strategy", "n", "aubc", "t_low", "t_high", "low", "high", "bca_low",
+               "bca_high", "reason"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
-def planning_table(runs: pd.DataFrame, tasks, baseline: str, alpha: float) -> pd.DataFrame:
-    """How many seeds it would take to see the observed difference from the baseline in AUBC.
+def planning_table(primary: pd.DataFrame, settings) -> pd.DataFrame:
+    """How many seeds the primary analysis needs to see the observed difference, and the margin.
+
+    Args:
+        primary: the table of that name.
+        settings: with `report` (`primary`, `alpha`, `margin`).
 
     Returns:
-        DataFrame: task, strategy, n, difference, std, baseline_std, seeds_needed (at power POWER
-        by Welch's t test), difference_seen (the least one that n seeds see at that power), reason.
+        DataFrame: task, strategy, n, difference, deviation (of the differences within seeds),
+        seeds_needed (for the observed difference), seeds_for_margin (for one as large as the
+        margin), difference_seen (the least one that n seeds see), reason. Empty without a test.
     """
-    rows = []
-    for task in tasks:
-        groups = measured(runs, task, AUBC).groups
-        if baseline not in groups:
-            continue
-        base, base_std, base_n = describe(groups[baseline])
-        for name, values in groups.items():
-            if name == baseline:
-                continue
-            mean, std, n = describe(values)
-            needed, reason = seeds_needed(mean - base, std, base_std, alpha, POWER)
-            seen = difference_seen(std, base_std, min(n, base_n), alpha, POWER)
-            needed = pd.NA if needed is None else needed
-            rows.append((task, name, n, mean - base, std, base_std, needed, seen, reason))
-    columns = ["task", "strategy", "n", "difference", "std", "baseline_std", "seeds_needed",
-               "difference_seen", "reason"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns).astype({"seeds_needed": "Int64"})
+    report, rows = settings.report, []
+    for _, family in primary.groupby("task", sort=False):
+        for row in family.itertuples(index=False):
+            deviation = row.standard_error * row.n**0.5
+            plan = {"method": report.primary, "alpha": report.alpha}
+            needed, reason = (None, row.reason)
+            if not pd.isna(row.p):
+                needed, reason = seeds_needed(
+                    row.difference, deviation, row.df, len(family), **plan
+                )
+            margin = None
+            if report.margin and not pd.isna(row.p):
+                margin, _ = seeds_needed(report.margin, deviation, row.df, len(family), **plan)
+            counts = (pd.NA if x is None else x for x in (needed, margin))
+            rows.append(
+                (
+                    row.task,
+                    row.strategy,
+                    row.n,
+                    row.difference,
+                    deviation,
+                    *counts,
+                    row.seen,
+                    reason,
+                )
+            )
+    columns = ["task", "strategy", "n", "difference", "deviation", "seeds_needed",
+               "seeds_for_margin", "difference_seen", "reason"]  # fmt: skip
+    counts = {"seeds_needed": "Int64", "seeds_for_margin": "Int64"}
+    return pd.DataFrame(rows, columns=columns).astype(counts)
 
 
 TABLES = [
     Table(
         name="bootstrap",
-        title="Bootstrap intervals of AUBC",
+        title="Intervals of the mean AUBC",
         question=TRUST,
         build=lambda given: bootstrap_table(given.runs, given.tasks, given.alpha),
         columns=(
@@ -81,46 +93,50 @@ TABLES = [
             STRATEGY,
             SEEDS,
             Column("aubc", "AUBC", HIGHER),
+            Column("t_low", "t low"),
+            Column("t_high", "t high"),
             LOW,
             HIGH,
             Column("bca_low", "BCa low"),
             Column("bca_high", "BCa high"),
             REASON,
         ),
-        note="Percentile and BCa intervals of the mean over seeds, 10,000 resamples with a "
-        "fixed seed; too narrow with fewer than about ten runs. Assumes independent runs.",
+        note="Of the mean over seeds: by t (assumes normal runs), and from ten seeds on percentile "
+        "and BCa intervals of the bootstrap, 10,000 resamples with a fixed seed. They hold for one "
+        "strategy each, and do not use that strategies share their seeds.",
         methods=(
-            """\
-- **Bootstrap intervals** of the mean (Efron & Tibshirani 1993, *An Introduction to the Bootstrap*):
-  percentiles of the means of resampled runs, and BCa, which corrects them for bias and skewness.
-  With fewer than about ten runs they are too narrow.""",
+            f"""\
+- **Intervals** of the mean: by Student's t, and by the bootstrap (Efron & Tibshirani 1993, *An
+  Introduction to the Bootstrap*): percentiles of the means of resampled runs, and BCa, which
+  corrects them for bias and skewness. The bootstrap's are given from {LEAST} runs on: with fewer
+  they are too narrow, and of two values no more than the two values.""",
         ),
     ),
     Table(
         name="seeds_needed",
         title="Seeds needed",
         question=TRUST,
-        build=lambda given: planning_table(given.runs, given.tasks, given.baseline, given.alpha),
+        build=lambda given: planning_table(given.table("primary"), given.settings),
         columns=(
             TASK,
             STRATEGY,
             SEEDS,
             Column("difference", "Difference in AUBC"),
-            Column("std", "Std. deviation"),
-            Column("baseline_std", "Std. of the baseline"),
+            Column("deviation", "Std. deviation of differences"),
             Column("seeds_needed", "Seeds needed"),
+            Column("seeds_for_margin", "Seeds for the margin"),
             Column("difference_seen", "Least difference seen"),
             REASON,
         ),
-        note="Runs a strategy with which Welch's two-sided t test sees the observed difference "
-        "from the baseline in AUBC with power 0.8, and the least difference that the "
-        "present number sees. Assumes normal runs with the observed deviations, which few "
-        "seeds give roughly, and known degrees of freedom: below five runs a strategy it "
-        "is a rough guide.",
+        note="Seeds with which the primary analysis sees, four times in five, a difference from "
+        "the baseline as large as the observed one, and one as large as the margin; and the least "
+        "difference that another study of this size sees. The level is that of the whole family, "
+        "no other strategy differing; that the deviation is estimated from these seeds counts.",
         methods=(
             """\
-- **Seeds needed**: the power of Welch's (1947) two-sided t test by the noncentral t distribution,
-  with the deviations observed here, which few seeds give roughly.""",
+- **Seeds needed**: for the primary analysis, at the level of its family, by the noncentral t
+  distribution over what the true deviation may be, given the seeds that it was estimated from. An
+  observed difference is itself uncertain: the margin is the better thing to plan for.""",
         ),
     ),
 ]

@@ -78,8 +78,7 @@ TABLES = [
         note="The one test that decides, on AUBC, over all strategies as one family: better, "
         "equivalent (the difference is smaller than the margin), worse or undetermined. "
         "low and high hold for all strategies together; seen is the least difference that "
-        "this many seeds show with power 0.8, if the standard error is right. All other "
-        "tests are secondary.",
+        "another study of this size shows four times in five. All other tests are secondary.",
         methods=(
             """\
 - **Primary analysis**: differences from the baseline within each seed, so that what runs of a

@@ -22,11 +22,13 @@ from stages.reporting.table import (
     P,
     Table,
 )
+from stages.statistics.comparisons import NOT_AVAILABLE
 from stages.statistics.ranking import (
     block_ranks,
     cliques,
     critical_difference,
     friedman,
+    least_blocks,
     nemenyi,
 )
 
@@ -42,8 +44,9 @@ def rank_tables(runs: pd.DataFrame, means: pd.DataFrame, tasks, alpha: float):
 
     Returns:
         Name -> DataFrame: friedman (task or "all tasks", blocks, n, groups, chi2, df, p, f, f_p,
-        cd, verdict, reason), mean_ranks (task, strategy, mean_rank, cliques: numbers of the groups
-        that are not shown to differ) and nemenyi (task, first, second, difference, p, verdict).
+        cd, pairs: what they can tell if that is nothing, verdict, reason), mean_ranks (task,
+        strategy, mean_rank, cliques: numbers of the groups that are not shown to differ) and
+        nemenyi (task, first, second, difference, p, verdict).
     """
     sources = [(ALL_TASKS, "tasks", means)]
     sources += [(task, "seeds", measured(runs, task, AUBC).paired()) for task in tasks]
@@ -55,22 +58,28 @@ def rank_tables(runs: pd.DataFrame, means: pd.DataFrame, tasks, alpha: float):
         word = answer(test["f_p"], alpha, *DIFFER)
         keys = ("n", "left_out", "groups", "chi2", "df", "p", "f", "f_p")
         values = [test[key] for key in keys]
-        tests.append((task, AUBC, blocks, *values, distance, word, test["reason"]))
+        wide = test["groups"] > 1 and distance >= test["groups"] - 1
+        pairs_tell = ""
+        if wide:
+            least = least_blocks(test["groups"], alpha)
+            pairs_tell = f"nothing: cd is wider than the scale, pairs need {least} {blocks}"
+        tests.append((task, AUBC, blocks, *values, distance, pairs_tell, word, test["reason"]))
         if test["n"] < 2 or test["groups"] < 2:
             continue
         found = block_ranks(scores).mean().to_dict()
         groups = cliques(found, distance)
         for name, rank in found.items():
             own = [str(at) for at, group in enumerate(groups, 1) if name in group]
-            ranks.append((task, name, rank, " ".join(own) or "none", test["n"]))
+            shown = NOT_AVAILABLE if wide else " ".join(own) or "none"
+            ranks.append((task, name, rank, shown, test["n"]))
         part = nemenyi(scores)
         part.insert(0, "task", task)
-        part["verdict"] = [answer(p, alpha, *DIFFER) for p in part["p"]]
+        part["verdict"] = [NOT_AVAILABLE if wide else answer(p, alpha, *DIFFER) for p in part["p"]]
         pairs.append(part)
     tables = {
         "friedman": pd.DataFrame(
             tests,
-            columns=["task", "measure", "blocks", *keys, "cd", "verdict", "reason"],
+            columns=["task", "measure", "blocks", *keys, "cd", "pairs", "verdict", "reason"],
         ),
         "mean_ranks": pd.DataFrame(
             ranks, columns=["task", "strategy", "mean_rank", "cliques", "n"]
@@ -105,11 +114,12 @@ TABLES = [
             Column("f", "F", decimals=3),
             Column("f_p", "p (F)", form=P, decimals=4),
             Column("cd", "CD", decimals=2),
+            Column("pairs", "Pairs tell"),
             VERDICT,
             REASON,
         ),
-        note="On AUBC; blocks are tasks, or the seeds of one task; the verdict is by the F form "
-        "of Iman and Davenport, by exact probability where all blocks agree and F is "
+        note="Secondary. On AUBC; blocks are tasks, or the seeds of one task; the verdict is by "
+        "the F form of Iman and Davenport, by exact probability where all blocks agree and F is "
         "infinite; cd: Nemenyi's critical difference. Assumes independent blocks.",
         methods=(
             """\
@@ -146,7 +156,8 @@ TABLES = [
             P_VALUE,
             VERDICT,
         ),
-        note="Difference of mean ranks, first minus second (negative: the first is better).",
+        note="Secondary. Difference of mean ranks, first minus second (negative: the first is "
+        "better).",
         methods=(NEMENYI,),
     ),
 ]
