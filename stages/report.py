@@ -49,7 +49,8 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     settings, said = coverage.covered(settings, root)
     whole, (settings, bounds, about) = settings, coverage.without_bounds(settings)
     drawn = records.read_rounds(whole, root)
-    said = said + cautions.of(drawn, settings)
+    first_of_all, last_of_all = cautions.of(drawn, settings)
+    said = said + first_of_all
     full = records.read_full(settings, root)
     manifests = records.read_manifests(settings, root)
     first = images.read_first_selected(settings, root)
@@ -74,7 +75,9 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     for name, kinds in pictures.items():
         outputs |= {f"figures/{name}.{kind}": data for kind, data in kinds.items()}
         outputs[f"plots/{name}.png"] = kinds["png"]  # what `dvc plots` shows without a network
-    outputs["report.md"] = markdown.page(made, manifests, settings, shown, captions, said + about)
+    outputs["report.md"] = markdown.page(
+        made, manifests, settings, shown, captions, said + about, last_of_all
+    )
     outputs["index.html"] = page.page(
         page.Material(
             tables=made,
@@ -87,6 +90,7 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
             overlap=squares,
             first=first,
             coverage=said + about,
+            cautions=last_of_all,
         ),
         settings,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,6 +106,7 @@ def load(
     if "split" not in header:
         about["drawn"] = {"by": by if by in header else "image", "test": test, "seed": seed}
         found = _drawn(found, about["drawn"])
+    found = _unnamed(found)
     left_out: Counter[str] = Counter()
     parts: tuple[list[Item], list[Item]] = ([], [])
     for row in found:
@@ -169,6 +170,18 @@ def _drawn(found: list[Row], how: dict[str, Any]) -> list[Row]:
     return [
         Row(row.line, row.item, "test" if at else "train")
         for row, at in zip(found, is_test.tolist(), strict=True)
+    ]
+
+
+def _unnamed(found: list[Row]) -> list[Row]:
+    """With numbers for the patients, in the order of the rows: the manifest is published."""
+    numbers: dict[str, str] = {}
+    for row in found:
+        if row.item.patient:
+            numbers.setdefault(row.item.patient, f"patient {len(numbers) + 1}")
+    return [
+        replace(row, item=replace(row.item, patient=numbers.get(row.item.patient, "")))
+        for row in found
     ]
 
 

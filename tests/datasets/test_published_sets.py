@@ -487,6 +487,25 @@ def test_pneumonia_is_as_medmnist_reads_it(tmp_path, monkeypatch):
     )
 
 
+def test_an_npz_with_pickles_runs_nothing(tmp_path, monkeypatch):
+    import medmnist
+
+    class Trap:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "trapped"),))
+
+    path = tmp_path / "pneumoniamnist.npz"
+    held = {
+        f"{part}_{what}": np.array([Trap()], object)
+        for part in ("train", "val", "test")
+        for what in ("images", "labels")
+    }
+    np.savez(path, **held)
+    monkeypatch.setitem(medmnist.INFO["pneumoniamnist"], "MD5", archives.md5(path))
+    assert "pneumoniamnist.npz: damaged" in refused("pneumonia_mnist", tmp_path, **OFFLINE)
+    assert not (tmp_path / "trapped").exists()
+
+
 # a package's own
 
 

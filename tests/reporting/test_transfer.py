@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from stages.reporting.tables.titles import TITLES
 from study import REPO, edit, tree, write_params
 
 from stages.exchanging import imports
+from stages.reporting import gathered
 from stages.reporting.tables.transfer import COLUMNS, Replay, read_replays, transfer_table
 from stages.study import settings
 
@@ -58,7 +58,7 @@ def test_the_difference_is_paired_over_the_seeds_that_both_have():
 def test_without_a_baseline_there_is_no_difference():
     (row,) = table([("r18", "again", 0, 0, 20, 0.5)], baseline="margin").to_dict("records")
     assert np.isnan(row["difference"]) and np.isnan(row["baseline_mean"])
-    assert "transfer" in TITLES
+    assert list(found.columns) == [name for name in gathered.TABLES["transfer"].fields(found)]
 
 
 def test_replays_of_a_study_are_found_with_what_their_source_achieved(tmp_path):

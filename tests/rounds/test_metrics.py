@@ -163,6 +163,10 @@ def test_a_class_that_is_never_recognised_is_told():
         ("t", "entropy", [1.0, 0.2, 0.1]), ("u", "random", [0.5, float("nan")]),
     ]  # fmt: skip
     rounds = pd.DataFrame(rows, columns=["task", "strategy", "per_class"])
-    (found,) = cautions.of(rounds, about("accuracy"))
+    (found,), seldom = cautions.of(rounds, about("accuracy"))
+    assert seldom == []
     assert "On `t` the last model of 2 of 3 runs" in found
     assert "(number 1, 2; `random` 1, `entropy` 1)" in found
+    right = pd.DataFrame([("t", "random", [0.9, 0.5, 0.5])] * 2, columns=rounds.columns)
+    first, (found,) = cautions.of(pd.concat([rounds[:2], right]), about("accuracy"))
+    assert first == [] and "1 of 3 runs" in found  # now and then: no reason to begin with it

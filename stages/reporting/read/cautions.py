@@ -9,22 +9,25 @@ import pandas as pd
 from stages.reporting.read import metric
 
 MOST = 8  # strategies in one sentence
+OFTEN = 0.5  # of a strategy's runs
 
 
-def of(rounds: pd.DataFrame, settings: Any) -> list[str]:
-    """The sentences about what is measured.
+def of(rounds: pd.DataFrame, settings: Any) -> tuple[list[str], list[str]]:
+    """The sentences about what is measured: those that come before all else, and the others.
 
     Args:
         rounds: as of `records.read_rounds`.
         settings: with `report`.
     """
-    return [*metric.said(settings), *_unrecognised(rounds)]
+    often, seldom = _unrecognised(rounds)
+    return [*metric.said(settings), *often], seldom
 
 
-def _unrecognised(rounds: pd.DataFrame) -> list[str]:
-    """Where the last model of a run recognises no test image of a class."""
+def _unrecognised(rounds: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Where the last model of a run recognises no test image of a class, often or now and then."""
     last = rounds[rounds["per_class"].notna()]
-    sentences = []
+    often: list[str] = []
+    seldom: list[str] = []
     for task, own in last.groupby("task", sort=False):
         missed = own[[any(share == 0 for share in shares) for shares in own["per_class"]]]
         if missed.empty:
@@ -36,10 +39,11 @@ def _unrecognised(rounds: pd.DataFrame) -> list[str]:
         by_strategy = [f"`{name}` {count}" for name, count in list(counts.items())[:MOST]]
         more = f" and {len(counts) - MOST} more strategies" if len(counts) > MOST else ""
         named = ", ".join(map(str, classes[:MOST])) + (", ..." if len(classes) > MOST else "")
-        sentences.append(
+        runs = own["strategy"].value_counts()
+        (often if (counts / runs[counts.index]).max() >= OFTEN else seldom).append(
             f"**A class that is never recognised.** On `{task}` the last model of {len(missed)} of "
             f"{len(own)} runs is right about no test image of a class "
             f"(number {named}; {', '.join(by_strategy)}{more}): accuracy, and what is computed of "
             f"it, says little of such a class; `report.metric: balanced_accuracy` does."
         )
-    return sentences
+    return often, seldom

@@ -77,7 +77,8 @@ TABLES = [
         ),
         note="The one test that decides, on AUBC, over all strategies as one family: better, "
         "equivalent (the difference is smaller than the margin), worse or undetermined. "
-        "low and high hold for all strategies together; seen is the least difference that "
+        "low and high hold for all strategies together without the steps of the tests, so that "
+        "they may touch zero where a step decides; seen is the least difference that "
         "another study of this size shows four times in five. All other tests are secondary.",
         methods=(
             """\

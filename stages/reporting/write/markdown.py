@@ -143,6 +143,7 @@ def page(
     shown: dict[str, Shown],
     captions: dict[str, str],
     coverage: Sequence[str] = (),
+    cautions: Sequence[str] = (),
 ) -> str:
     """The whole report.
 
@@ -153,6 +154,7 @@ def page(
         shown: the tables as they are shown.
         captions: name -> title of every figure.
         coverage: as of `coverage.covered`.
+        cautions: as of `cautions.of`, those that can wait.
 
     Returns:
         Markdown text; links are relative to `reports/`.
@@ -172,7 +174,7 @@ def page(
             more=_more(shown),
             most_rows=MOST_ROWS,
             captions=captions,
-            cautions=list(map(Markdown, limits(tables, settings))),
+            cautions=list(map(Markdown, [*limits(tables, settings), *cautions])),
             methods=Markdown(methods(tables)),
             data_sets=_data_sets(manifests, settings),
             chains=_chains(tables["fingerprints"], settings),

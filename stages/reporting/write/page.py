@@ -62,7 +62,7 @@ def page(material: Material, settings) -> str:
         navigation=NAVIGATION,
         coverage=material.coverage,
         findings=main_findings(material.tables, settings),
-        cautions=limits(material.tables, settings),
+        cautions=limits(material.tables, settings) + material.cautions,
         standing=material.shown["standing"],
         curves=curves,
         balance=balance,

@@ -40,6 +40,7 @@ class Material:
         overlap: task -> square of strategies; empty where unknown.
         first: as of `images.read_first_selected`.
         coverage: as of `coverage.covered`.
+        cautions: as of `cautions.of`, those that can wait.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -52,6 +53,7 @@ class Material:
     overlap: dict[str, np.ndarray] = field(default_factory=dict)
     first: dict[str, list[First]] = field(default_factory=dict)
     coverage: list[str] = field(default_factory=list)
+    cautions: list[str] = field(default_factory=list)
 
 
 def _picture(material: Material, name: str) -> str:
