@@ -66,7 +66,7 @@ def write_run(layout, rng, settings, run, skill, tested, query) -> None:
             "labeled_per_class": rng.multinomial(labeled, [1 / CLASSES] * CLASSES).tolist(),
             "test": TEST, "correct": int(right.sum()),
             "accuracy": round(int(right.sum()) / TEST, 6), "per_class_test": tested,
-            "per_class_correct": right.tolist(), "nll": 0.5, "ece": 0.04, "selected": query,
+            "per_class_correct": right.tolist(), "nll": 2.5, "ece": 0.04, "selected": query,
             "selection": {"diversity": 3.2, "uncertainty": 0.31, "inconsistency": 0.12},
         }  # fmt: skip
         (folder / f"round-{item.n}.json").write_text(json.dumps(record))

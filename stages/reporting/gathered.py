@@ -12,9 +12,9 @@ import pandas as pd
 from stages.reporting import tables as package
 from stages.reporting.given import Given
 from stages.reporting.numbers import fixed
-from stages.reporting.read.frames import AUBC, FINAL
+from stages.reporting.read.frames import FULL_ROW
 from stages.reporting.table import DIGITS, QUESTIONS, Table
-from stages.statistics.comparisons import NOT_AVAILABLE
+from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, WORSE
 
 
 def gather() -> dict[str, Table]:
@@ -92,16 +92,24 @@ def to_csv(frame: pd.DataFrame, table: Table) -> str:
     return shown.to_csv(index=False, lineterminator="\n")
 
 
-def metrics(summary: pd.DataFrame) -> dict:
-    """The means of `summary` as {task: {strategy: {aubc, final_accuracy}}}, six decimals.
+def metrics(made: dict[str, pd.DataFrame], baseline: str) -> dict:
+    """A few numbers of each task, so that `dvc exp show` fits a terminal.
 
     Args:
-        summary: as of `summary.summary_table`; a Full row has no aubc.
+        made: as of `build`, with summary and primary.
+        baseline: the strategy that others are held against.
+
+    Returns:
+        {task: {best: highest mean AUBC, gain: of it over the baseline's, better, worse: how many
+        strategies the primary analysis calls so}}; gain only where the baseline was run.
     """
+    summary, held = made["summary"], made["primary"]
     found: dict = {}
-    for row in summary.itertuples(index=False):
-        cell = {AUBC: row.aubc_mean, FINAL: row.final_mean}
-        found.setdefault(row.task, {})[row.strategy] = {
-            key: round(float(value), DIGITS) for key, value in cell.items() if not pd.isna(value)
-        }
+    for task, own in summary[summary["strategy"] != FULL_ROW].groupby("task", sort=False):
+        areas = own.set_index("strategy")["aubc_mean"]
+        found[task] = {"best": round(float(areas.max()), DIGITS)}
+        if baseline in areas:
+            found[task]["gain"] = round(float(areas.max() - areas[baseline]), DIGITS)
+        words = held[held["task"] == task]["verdict"]
+        found[task] |= {word: int((words == word).sum()) for word in (BETTER, WORSE)}
     return found

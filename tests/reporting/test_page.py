@@ -7,7 +7,9 @@ import io
 import json
 import re
 import shutil
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 from study import reseal
@@ -348,6 +350,40 @@ def test_heat_map_is_read_by_keyboard(browser):
     press(browser, region, "ARROW_UP", "ARROW_RIGHT")
     back = re.search(r": (-?[\d.]+)", css(browser, "#pairs .said")[0].text)[1]
     assert float(forth) == -float(back) != 0
+
+
+def test_a_run_is_shown_with_its_curve_its_fingerprint_and_its_files(browser, study):
+    from selenium.webdriver.support.ui import Select
+
+    for name, value in (("task", "other"), ("strategy", "badge"), ("seed", "1")):
+        Select(css(browser, f"#run-{name}")[0]).select_by_visible_text(value)
+    lines = browser.execute_script(
+        "return [...document.querySelectorAll('#run-chart .series')].map(x => +x.dataset.s)"
+    )
+    assert lines == [2, 0]  # the run, and the baseline's with the same seed above it
+    shown = css(browser, "#run .values")[0].text
+    rows = pd.read_csv(study[0] / "reports/tables/aubc.csv", dtype=str)
+    own = rows.query("task == 'other' and strategy == 'badge' and seed == '1'")
+    assert f"{float(own['final_accuracy'].item()):.4f}" in shown
+    about = css(browser, "#run-about")[0]
+    prints = pd.read_csv(study[0] / "reports/tables/fingerprints.csv", dtype=str)
+    own = prints.query("task == 'other' and strategy == 'badge' and seed == '1'")
+    assert own["fingerprint"].item() in about.text
+    for link in about.find_elements("css selector", "a"):
+        path = link.get_attribute("href").removeprefix("file://")
+        assert Path(path).is_dir() and path.endswith("other/badge/seed-1/")
+    assert not about.find_elements("css selector", "img")  # only of the first seed, first task
+    for name, value in (("task", "digits"), ("seed", "0")):
+        Select(css(browser, f"#run-{name}")[0]).select_by_visible_text(value)
+    assert len(css(browser, "#run-about img")) == 10
+
+
+def test_only_the_baseline_and_the_best_three_are_drawn_at_first(tmp_path):
+    settings = make_settings(strategies=("random", "a", "b", "c", "d", "e"), rounds=2)
+    make_study(tmp_path, settings)
+    page = render(settings, tmp_path)["index.html"]
+    found = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+    assert [found["strategies"][at] for at in found["best"]] == ["random", "c", "d", "e"]
 
 
 def contrast(first, second):

@@ -176,11 +176,13 @@ def test_summary(read, written):
         assert row[["aubc_mean", "aubc_std", "aubc_rank", "final_rank"]].isna().all()
     assert set(table["n"]) == {len(SEEDS)}
     metrics = json.loads(written["metrics.json"])
-    for (task, name), row in table.iterrows():
-        expected = {"aubc": row["aubc_mean"], "final_accuracy": row["final_mean"]}
-        if name == "full":
-            del expected["aubc"]
-        assert metrics[task][name] == pytest.approx(expected, abs=1e-12)
+    held = pd.read_csv(StringIO(written["tables/primary.csv"]))
+    for task in TASKS:
+        means = table.loc[task]["aubc_mean"].drop("full")
+        words = held[held["task"] == task]["verdict"]
+        expected = {"best": means.max(), "gain": means.max() - means[BASELINE]}
+        expected |= {word: (words == word).sum() for word in ("better", "worse")}
+        assert metrics[task] == pytest.approx(expected, abs=2e-6)
     assert set(metrics) == set(TASKS)
 
 

@@ -292,9 +292,9 @@
       const spec = { label: "Test accuracy (fraction correct)", x: [], full: null, lines, all: true };
       if (chart) { chart.set(spec); } else { chart = new Chart(plot, spec); }
       const name = `${pick[0].value}/${pick[1].value}/seed-${seed}`, files = document.createElement("ul");
-      for (const path of [...D.rounds.map((n) => `rounds/${name}/round-${n}.json`).slice(0, 3), `rounds/${name}/`, `../splits/${name}/`]) {
+      for (const path of [`rounds/${name}/`, `../splits/${name}/`]) {
         const link = line("a", path), item = document.createElement("li");
-        link.href = path.split("/").map(encodeURIComponent).join("/").replace(/^%2E%2E|^\.\./, "..");
+        link.href = path.split("/").map(encodeURIComponent).join("/");
         item.append(link); files.append(item);
       }
       const row = $("#table-fingerprints tbody tr").find((item) => [...item.cells].slice(0, 3).map((cell) => cell.textContent).join("/") === `${pick[0].value}/${pick[1].value}/${seed}`);
@@ -305,7 +305,9 @@
     box.hidden = false;
     fill(pick[0], Object.keys(all));
     pick.forEach((select) => select.addEventListener("change", show));
-    box.closest("details").addEventListener("toggle", () => { if (!chart) show(); });
+    const details = box.closest("details");
+    details.addEventListener("toggle", () => { if (details.open && !chart) show(); });
+    if (details.open) show();
   }
 
   function theme() {

@@ -7,7 +7,7 @@ import pandas as pd
 from stages.reporting.numbers import count, fixed, interval, small
 from stages.reporting.read.frames import AUBC, SHARED
 from stages.reporting.write.findings import ANALYSES, budget_label
-from stages.reporting.write.markdown_tables import table
+from stages.reporting.write.markdown_tables import Markdown, code, table
 from stages.statistics.comparisons import BETTER, NOT_AVAILABLE, UNDETERMINED, WORSE, verdict
 from stages.statistics.primary import EQUIVALENT
 
@@ -31,7 +31,7 @@ def primary(tables: dict, task: str, settings) -> list[str]:
         return ["Not available: see *What could not be computed*."]
     rows = [
         [
-            f"`{row.strategy}`",
+            code(row.strategy),
             fixed(row.difference, 4),
             interval(row.low, row.high),
             small(row.p_adjusted),
@@ -109,7 +109,7 @@ def verdicts(tables: dict, task: str, settings) -> list[str]:
     }
     names = [name for name in settings.strategies if name != settings.report.baseline]
     rows = [
-        [f"`{name}`", *(cells.get((name, *column), NOT_AVAILABLE) for column in columns)]
+        [code(name), *(cells.get((name, *column), NOT_AVAILABLE) for column in columns)]
         for name in names
     ]
     return [
@@ -131,7 +131,7 @@ def games_howell(tables: dict, task: str, settings) -> list[str]:
         shown = with_baseline if len(with_baseline) else own.nsmallest(MOST_PAIRS, "p")
     rows = [
         [
-            f"`{row.first_}` − `{row.second}`",
+            Markdown(f"{code(row.first_)} − {code(row.second)}"),
             fixed(row.difference, 4),
             fixed(row.standard_error, 4),
             fixed(row.t, 2),

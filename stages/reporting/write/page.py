@@ -96,7 +96,6 @@ def _data(material: Material, settings, names: list[str], drawn: list[dict]) -> 
         "charts": drawn,
         "pairs": charts.pairs(tables["games_howell"], names, shown | {baseline}),
         "runs": charts.runs(material.rounds, names),
-        "rounds": [item.n for item in settings.rounds],
     }
 
 
