@@ -89,5 +89,6 @@ def report(settings, root: Path) -> str:
     return (
         f"Mean seconds a round, wall clock, {len(seconds)} of {expected} rounds; selection is "
         f"scoring and selecting; ratios are over `{settings.report.baseline}`. Times of different "
-        f"machines do not compare.{said}\n\n{grid(table, {'training': 2, 'selection': 4, 'total': 2})}"
+        f"machines do not compare.{said}\n\n"
+        + grid(table, {"training": 2, "selection": 4, "total": 2})
     )
