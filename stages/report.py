@@ -11,14 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+
+import pandas as pd
 
 from stages.machine.errors import UserError, command_line
 from stages.machine.files import write_atomically, write_text
 from stages.reporting import gathered
 from stages.reporting.figures import gallery
 from stages.reporting.read import cautions, coverage, images, records
-from stages.reporting.shown import present
+from stages.reporting.shown import Shown, present
+from stages.reporting.table import Table
 from stages.reporting.write import latex, markdown, markdown_tables, page, tidy
 
 FIGURES = ("accuracy", "difference", "pairs", "overlap", "balance", "critical-difference")
@@ -29,8 +34,8 @@ STALE = (
 )
 MOST_LATEX = 400  # rows; nobody prints more, and the CSV file has all
 MOST_MARKDOWN = 200
-MOST_HTML = 300
-MOST_CHAINS = 2000
+MOST_HTML = 150
+MOST_CHAINS = 1000
 
 
 def render(settings, root: Path) -> dict[str, str | bytes]:
@@ -64,10 +69,10 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
     for name, frame in made.items():
         table = gathered.TABLES[name]
         outputs[table.csv] = gathered.to_csv(frame, table)
-        outputs[f"tables/{name}.tex"] = latex.latex(present(table, frame, MOST_LATEX))
-        outputs[f"tables/{name}.md"] = markdown_tables.whole(present(table, frame, MOST_MARKDOWN))
-        most = MOST_CHAINS if name == "fingerprints" else MOST_HTML
-        shown[name] = present(table, frame, most)
+        cut = _cut(table, frame)
+        outputs[f"tables/{name}.tex"] = latex.latex(cut(MOST_LATEX))
+        outputs[f"tables/{name}.md"] = markdown_tables.whole(cut(MOST_MARKDOWN))
+        shown[name] = cut(MOST_CHAINS if name == "fingerprints" else MOST_HTML)
     balance = gallery.balance_lines(made, settings)
     squares = gallery.overlap_squares(made, settings)
     figures, captions = gallery.gallery(made, full, settings, balance, squares)
@@ -95,6 +100,12 @@ def render(settings, root: Path) -> dict[str, str | bytes]:
         settings,
     )
     return outputs
+
+
+def _cut(table: Table, frame: pd.DataFrame) -> Callable[[int], Shown]:
+    """A table as shown with at most so many rows; a short one is made once for all formats."""
+    made = cache(partial(present, table, frame))
+    return lambda most: made(most if len(frame) > most else None)
 
 
 def report(settings, root: Path | str) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages.machine.errors import UserError
 from stages.reporting.read import records
+from stages.reporting.read.frames import runs_table
 from stages.reporting.write.grid import grid
 from stages.statistics.measures import describe
 
@@ -43,6 +45,28 @@ def cost_table(seconds: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
+def beside_accuracy(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Cost beside accuracy.
+
+    Args:
+        table: as of `cost_table`.
+        runs: as of `frames.runs_table`.
+
+    Returns:
+        The table with aubc (mean over seeds) and front: whether no other strategy of the task has
+        at least this AUBC in at most this total time, and one of the two better.
+    """
+    areas = runs.groupby(["task", "strategy"], sort=False)["aubc"].mean().rename("aubc")
+    table = table.merge(areas.reset_index(), on=["task", "strategy"], how="left")
+    front = []
+    for row in table.itertuples():
+        others = table[(table["task"] == row.task) & (table.index != row.Index)]
+        as_good = (others["aubc"] >= row.aubc) & (others["total"] <= row.total)
+        better = (others["aubc"] > row.aubc) | (others["total"] < row.total)
+        front.append(not (as_good & better).any())
+    return table.assign(front=front)
+
+
 def report(settings, root: Path) -> str:
     """The cost table as Markdown, with what it rests on.
 
@@ -56,8 +80,15 @@ def report(settings, root: Path) -> str:
     runs = len(settings.tasks) * len(settings.strategies) * len(settings.seeds)
     expected = runs * len(settings.rounds)
     table = cost_table(seconds, settings.report.baseline)
+    said = ""
+    try:
+        table = beside_accuracy(table, runs_table(records.read_rounds(settings, root)))
+        said = " front: no other strategy is at least as good in AUBC and at least as fast."
+    except UserError:  # the study is not finished: times alone
+        pass
     return (
         f"Mean seconds a round, wall clock, {len(seconds)} of {expected} rounds; selection is "
         f"scoring and selecting; ratios are over `{settings.report.baseline}`. Times of different "
-        f"machines do not compare.\n\n{grid(table, {'training': 2, 'selection': 4, 'total': 2})}"
+        f"machines do not compare.{said}\n\n"
+        + grid(table, {"training": 2, "selection": 4, "total": 2})
     )

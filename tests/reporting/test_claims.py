@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,3 +136,9 @@ def test_kruskal_wallis_of_munjal_on_drawn_runs():
     assert gap.abs().max() < 1.3
     assert table["levene_mean"].between(0, 1).all()
     pd.testing.assert_frame_equal(table, simulated.munjal_simulated.__wrapped__())
+
+
+def test_the_tally_stands_in_the_docs():
+    text = (Path(__file__).parents[2] / "docs/report.md").read_text(encoding="utf-8")
+    for row in claims.tally().itertuples(index=False):
+        assert f"| `{row[0]}` | {' | '.join(map(str, row[1:]))} |" in text

@@ -218,6 +218,22 @@ def test_friedman_blocks_are_tasks_and_seeds():
     assert made.loc[("a", "kcenter"), "mean_rank"] < 2 < 4 < made.loc[("a", "random"), "mean_rank"]
 
 
+def test_cost_stands_beside_accuracy():
+    times = pd.DataFrame(
+        {"task": "a", "strategy": ["random", "fast", "good", "bad", "twin"],
+         "total": [1.0, 0.5, 3.0, 4.0, 3.0]}
+    )  # fmt: skip
+    areas = {"random": 0.7, "fast": 0.6, "good": 0.9, "bad": 0.8, "twin": 0.9}
+    runs = pd.DataFrame(
+        [("a", name, seed, area + seed / 100) for name, area in areas.items() for seed in (0, 2)],
+        columns=["task", "strategy", "seed", "aubc"],
+    )
+    table = cost.beside_accuracy(times, runs)
+    assert table["aubc"].tolist() == pytest.approx([x + 0.01 for x in areas.values()])
+    # Slower and worse than "good"; equal ones stand both.
+    assert table["front"].tolist() == [True, True, True, False, True]
+
+
 def test_cost_is_relative_to_the_baseline(tmp_path):
     settings = make_settings(["a"], ["random", "entropy"], [0, 1], rounds=2)
     assert "No times here" in cost.report(settings, tmp_path)

@@ -56,9 +56,10 @@ def test_the_difference_is_paired_over_the_seeds_that_both_have():
 
 
 def test_without_a_baseline_there_is_no_difference():
-    (row,) = table([("r18", "again", 0, 0, 20, 0.5)], baseline="margin").to_dict("records")
+    found = table([("r18", "again", 0, 0, 20, 0.5)], baseline="margin")
+    (row,) = found.to_dict("records")
     assert np.isnan(row["difference"]) and np.isnan(row["baseline_mean"])
-    assert list(found.columns) == [name for name in gathered.TABLES["transfer"].fields(found)]
+    assert set(found.columns) == set(gathered.TABLES["transfer"].fields(found))
 
 
 def test_replays_of_a_study_are_found_with_what_their_source_achieved(tmp_path):
