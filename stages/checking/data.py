@@ -17,6 +17,7 @@ from stages.study.layout import Layout
 from stages.study.problem import Problem
 
 SHARED = ("reproducible", "device")  # and threads, where they can change a result
+MOST_MANIFEST = 1 << 26  # bytes; a million patients in no order are a tenth of it
 HEADER = 1 << 14  # bytes before the labels in their file
 
 
@@ -26,7 +27,7 @@ def read_manifest(path: Path) -> Data:
     Raises:
         UserError: missing, not a manifest, or its counts do not add up.
     """
-    manifest = read_json(path)
+    manifest = read_json(path, MOST_MANIFEST)
     name, digest = manifest.get("name"), manifest.get("digest")
     if not isinstance(name, str) or not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
         raise UserError(f"{path}: not a manifest (name, and digest of 64 hexadecimal digits)")

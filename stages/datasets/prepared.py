@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import mmap
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from stages.datasets.listing import cannot
 from stages.machine.errors import UserError
 
 FEATURES = "features"  # what manifest.json calls data that are no pictures
+NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 AGAIN = "run the stage prepare (dvc repro prepare)"
 
 
@@ -45,8 +49,7 @@ class Prepared:
         path = self.folder / f"{part}.npy"
         _check_regular(path, "run dvc repro prepare, or dvc checkout")
         try:
-            # Copy-on-write: torch wants writable memory, the file stays as it is.
-            array = np.load(path, mmap_mode="c", allow_pickle=False)
+            array = _mapped(path)
         except OSError as error:
             raise cannot(path, "read", error) from None
         except Exception:  # numpy evaluates the header: any kind of error
@@ -103,6 +106,29 @@ class Prepared:
     def classes(self) -> int:
         """Number of classes."""
         return len(self.manifest["classes"])
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The array of a file, copy-on-write: torch wants writable memory, the file stays as it is."""
+    try:
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except OSError as error:
+        if error.errno != errno.ENOMEM or not hasattr(mmap, "MAP_PRIVATE"):
+            raise
+    # Larger than the memory: Linux wants room for all that might be written, unless told not to.
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    with open(path, "rb") as stream:
+        pages = mmap.mmap(
+            stream.fileno(),
+            0,
+            flags=mmap.MAP_PRIVATE | NO_RESERVE,
+            prot=mmap.PROT_READ | mmap.PROT_WRITE,
+        )
+    return np.ndarray(found.shape, found.dtype, pages, found.offset, order=_order(found))
+
+
+def _order(array: np.ndarray) -> Literal["C", "F"]:
+    return "C" if array.flags.c_contiguous else "F"
 
 
 def _check_regular(path: Path, remedy: str) -> None:

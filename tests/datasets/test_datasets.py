@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
 from stages.datasets.images import PARTS, Images, channel_statistics
-from stages.datasets.prepared import Prepared
+from stages.datasets.prepared import Prepared, _mapped
 from stages.datasets.sources import load
 from stages.machine.errors import UserError
 from stages.split import draw_balanced, draw_uniform
@@ -122,6 +124,37 @@ def test_writing_to_a_prepared_array_leaves_the_file_alone(study_copy):
     before = path.read_bytes()
     Prepared(study_copy / "data/digits").array("train_labels")[:] = 7
     assert path.read_bytes() == before
+
+
+def test_an_array_larger_than_the_memory_is_the_same_array(study_copy, monkeypatch):
+    data = Prepared(study_copy / "data/digits")
+    whole, load_file = {part: data.array(part).copy() for part in PARTS}, np.load
+
+    def refuses(path, mmap_mode, **more):
+        if mmap_mode == "c":
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return load_file(path, mmap_mode=mmap_mode, **more)
+
+    monkeypatch.setattr(np, "load", refuses)
+    for part in PARTS:
+        path = study_copy / f"data/digits/{part}.npy"
+        before, array = path.read_bytes(), data.array(part)
+        assert (array == whole[part]).all() and array.dtype == whole[part].dtype
+        array[:] = 7  # torch wants to be able to
+        assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files with holes, and Linux's rule for memory")
+def test_a_file_larger_than_any_memory_is_mapped(tmp_path):
+    path = tmp_path / "large.npy"
+    with open(path, "wb") as stream:
+        said = {"descr": "|u1", "fortran_order": False, "shape": (2**42, 1)}
+        np.lib.format.write_array_header_1_0(stream, said)
+        try:
+            stream.truncate(stream.tell() + 2**42)  # all hole
+        except OSError:
+            pytest.skip("no such files on this disk")
+    assert _mapped(path)[2**41, 0] == 0
 
 
 @pytest.mark.parametrize("kept", [0, 1, 5, 64, 1000])

@@ -291,6 +291,7 @@ def test_caltech_leaves_its_background_out_and_tests_on_every_fifth(tmp_path, mo
         for at in range(count):
             image = np.full((30, 20 + at, 3), 10 * at, np.uint8)
             archives.picture(top / name / f"image_{at + 1:04d}.jpg", image)
+    archives.picture(top / "ant/greg/image_0001.jpg", np.zeros((9, 9, 3), np.uint8))
     monkeypatch.setitem(caltech.IMAGES, "caltech101", 16)
     images = load(Dataset(name="caltech101", root=str(tmp_path), size=[8, 8], download=False))
     assert images.classes == ("ant", "zebra") and len(images.train_labels) == 13
