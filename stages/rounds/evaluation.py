@@ -137,12 +137,14 @@ def of_groups(
     Args:
         right: of each test image, bool, shape (N,).
         groups: number of its group, int64, shape (N,).
-        names, mismatch: of the groups; mismatch: whether background and class disagree.
+        names, mismatch: of the groups; mismatch: whether background and class disagree, empty where
+            the data say nothing of the kind.
     """
+    apart = mismatch or [False] * len(names)
     counts = [np.bincount(one, minlength=len(names)).tolist() for one in (groups, groups[right])]
     return {
-        name: {"test": test, "correct": correct, "mismatch": bool(apart)}
-        for name, apart, test, correct in zip(names, mismatch, *counts, strict=True)
+        name: {"test": test, "correct": correct, "mismatch": bool(other)}
+        for name, other, test, correct in zip(names, apart, *counts, strict=True)
     }
 
 

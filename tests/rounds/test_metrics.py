@@ -98,6 +98,11 @@ def test_groups_by_hand():
     }
 
 
+def test_groups_without_a_word_of_mismatch():
+    found = of_groups(np.array([True, False]), np.array([0, 0]), ("a",), ())
+    assert found == {"a": {"test": 2, "correct": 1, "mismatch": False}}
+
+
 # what a record says of them
 
 RECORD = {
