@@ -576,7 +576,7 @@ def test_defaults_by_value(tmp_path):
         "initialise": "fresh", "choose_epoch": "last", "averaging": "none", "ema_decay": 0.999,
         "swa_epochs": 50, "swa_learning_rate": 5e-4, "swa_every": 50,
         "augmentation": "none", "padding": 4, "amp": False, "channels_last": False,
-        "compile": False,
+        "compile": False, "thumbnails": "auto",
     }  # fmt: skip
     assert task.model.model_dump() == {
         "name": "small_cnn", "dropout": 0
