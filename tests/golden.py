@@ -305,6 +305,7 @@ def parameters(name: str, root: Path) -> dict[str, Any]:
             "root": str(root / "images"),
             "channels": wanted["channels"],
         }
+        changes["task__digits__thumbnails"] = True  # of a folder there are none by default
     return tree(**changes)
 
 

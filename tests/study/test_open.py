@@ -326,7 +326,7 @@ def test_a_protocol_names_the_models_code_and_changes_with_it(tmp_path, lab):
 def test_the_recipes_of_a_task(tmp_path, lab):
     study = study_of(tmp_path, lab)
     before = task_code.recipes(study, "digits")
-    assert set(before) == {"data-digits", "model-digits"}
+    assert set(before) == {"data-digits", "model-digits", "split-digits"}
     named = before["data-digits"]["code"]
     assert {one for one in named if not one.startswith("stages")} == {lab, f"{lab}.data"}
     assert {"stages.prepare", "stages.datasets.images"} < set(named)
@@ -336,6 +336,7 @@ def test_the_recipes_of_a_task(tmp_path, lab):
     assert after["model-digits"] == before["model-digits"]
     changed(tmp_path / "lab" / lab / "layers.py")
     assert task_code.recipes(study, "digits")["model-digits"] != before["model-digits"]
+    assert after["split-digits"] == before["split-digits"]  # settings alone
 
 
 def test_an_entry_and_its_function_count_both(tmp_path, lab):

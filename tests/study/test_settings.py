@@ -578,6 +578,7 @@ def test_defaults_by_value(tmp_path):
         "swa_epochs": 50, "swa_learning_rate": 5e-4, "swa_every": 50,
         "augmentation": "none", "padding": 4, "amp": False, "channels_last": False,
         "compile": False, "oracle": Oracle(), "pool": Pool(), "metrics": (),
+        "thumbnails": "auto",
     }  # fmt: skip
     assert task.model.model_dump() == {
         "name": "small_cnn", "dropout": 0
@@ -875,9 +876,14 @@ def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study,
     written = json.loads((root / "data/digits/protocol.json").read_text())
     manifest = json.loads((root / "data/digits/manifest.json").read_text())
     assert written["data"] == f"digits sha256:{manifest['digest']}"
+<<<<<<< HEAD
     only_if_given = {"oracle", "pool", "metrics", "thumbnails"}  # protocols of before keep their bytes
     assert set(settings.Task.model_fields) - {"dataset"} - only_if_given < set(written)
     assert not only_if_given & set(written)
+=======
+    apart = {"dataset", "thumbnails"}  # which is there where it is not auto
+    assert set(settings.Task.model_fields) - apart < set(written) and "thumbnails" not in written
+>>>>>>> w-exchange
     assert {"reproducible", "device"} < set(written) and "threads" not in written
     protocol(study.model_copy(update={"reproducible": "machine"}), root, "digits")
     written = json.loads((root / "data/digits/protocol.json").read_text())
