@@ -69,7 +69,7 @@ def count(n: int, noun: str) -> str:
 
 def listing(names: Sequence[str], most: int = 12) -> str:
     """Names in a sentence: "a", "a and b", "a, b and c"; beyond `most` the rest is counted."""
-    names = [f"`{name}`" for name in names]
+    names = [f"`{str(name).replace('`', chr(39))}`" for name in names]
     if len(names) > most:
         names = [*names[:most], f"{len(names) - most} more"]
     if len(names) < 2:

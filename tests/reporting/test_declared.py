@@ -194,3 +194,16 @@ def test_a_critical_difference_wider_than_the_scale_is_not_drawn_and_said_so():
     many, settings = build(tasks=("a",), seeds=range(8))
     assert len(gallery.critical_differences(many, settings)) == 1
     assert not [note for note in limits(many, settings) if "no diagram" in note]
+
+
+def test_a_name_is_text_in_every_format(tmp_path):
+    hostile = "<img src=x onerror=a>|_*{$"
+    settings = small_settings(strategies=("random", hostile), seeds=(0, 1), rounds=2)
+    make_study(tmp_path, settings, seals=False)
+    outputs = render(settings, tmp_path)
+    page, text = outputs["index.html"], outputs["report.md"]
+    assert "<img src=x" not in page and "&lt;img src=x" in page
+    assert not re.search(r"(?<!\\)<img", re.sub(r"`[^`\n]*`", "", text))  # code is shown as it is
+    for row in (line for line in text.splitlines() if "img src=x" in line and line[0] == "|"):
+        assert len(re.split(r"(?<!\\)\|", row)) > 3 and r"\|" in row
+    assert r"\{\$" in outputs["tables/standing.tex"]

@@ -876,14 +876,10 @@ def test_a_protocol_holds_every_setting_and_the_data_but_no_path(prepared_study,
     written = json.loads((root / "data/digits/protocol.json").read_text())
     manifest = json.loads((root / "data/digits/manifest.json").read_text())
     assert written["data"] == f"digits sha256:{manifest['digest']}"
-<<<<<<< HEAD
-    only_if_given = {"oracle", "pool", "metrics", "thumbnails"}  # protocols of before keep their bytes
+    # Protocols of before keep their bytes.
+    only_if_given = {"oracle", "pool", "metrics", "thumbnails"}
     assert set(settings.Task.model_fields) - {"dataset"} - only_if_given < set(written)
     assert not only_if_given & set(written)
-=======
-    apart = {"dataset", "thumbnails"}  # which is there where it is not auto
-    assert set(settings.Task.model_fields) - apart < set(written) and "thumbnails" not in written
->>>>>>> w-exchange
     assert {"reproducible", "device"} < set(written) and "threads" not in written
     protocol(study.model_copy(update={"reproducible": "machine"}), root, "digits")
     written = json.loads((root / "data/digits/protocol.json").read_text())

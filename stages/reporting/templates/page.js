@@ -83,7 +83,7 @@
       let low = Math.min(...values), high = Math.max(...values);
       if (!values.length) { low = 0; high = 1; }
       const room = (high - low || 0.1) * 0.05; low -= room; high += room;
-      const left = 54, right = width - 14, top = 12, bottom = height - 44;
+      const left = 62, right = width - 14, top = 12, bottom = height - 44;
       const first = this.budgets[0], last = this.budgets[this.budgets.length - 1], span = last - first || 1;
       this.x = (v) => +(left + 6 + ((v - first) / span) * (right - left - 12)).toFixed(1);
       this.y = (v) => +(bottom - ((v - low) / (high - low)) * (bottom - top)).toFixed(1);
