@@ -17,7 +17,7 @@ from stages.machine.errors import UserError, command_line
 from stages.machine.randomness import Purpose, generator
 from stages.machine.reading import read_regular
 from stages.protocol import check_data
-from stages.study import imported, ledger, problem, settings
+from stages.study import drawn, imported, ledger, problem, settings
 from stages.study.layout import Layout
 from stages.study.starts import draw_balanced, draw_uniform, draw_weighted, start_weights
 
@@ -76,8 +76,8 @@ def sets(
     """
     protocol, posed = study.task[task], study.task[task].problem
     images = np.asarray(data.array("train_labels"))
-    labels = problem.true_labels(posed, images, data.classes)
-    gone = np.tile(problem.removed(posed, images, data.classes, seed), posed.copies)
+    labels = drawn.true_labels(posed, images, data.classes)
+    gone = np.tile(drawn.removed(posed, images, data.classes, seed), posed.copies)
     open_to = np.flatnonzero(~gone & (labels != problem.NONE_OF_THESE))
     taken = _taken(study, root, task, seed, data, open_to)
     rows = data.rows * posed.copies
@@ -92,7 +92,7 @@ def sets(
     rest = open_to[~np.isin(open_to % data.rows, validation % data.rows)]
     if given is None:
         given = _initial(protocol, rest, labels, generator(seed, Purpose.INITIAL_SET))
-    out = problem.left_out(posed, images, data.classes, seed, validation, given)
+    out = drawn.left_out(posed, images, data.classes, seed, validation, given)
     _check_room(study, task, seed, rows, validation, given, out)
     return {"validation": validation, "initial": given, ledger.POOL: out}
 

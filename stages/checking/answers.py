@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.checking.records import Data
 from stages.machine.errors import UserError
-from stages.study import ledger, problem
+from stages.study import drawn, ledger
 from stages.study.problem import NONE_OF_THESE, Problem
 
 MOST_ROWS = 3 * 10**7  # in an index file of the largest size
@@ -63,11 +63,11 @@ class Answers:
         if posed.facts and classes < 2:
             raise UserError(f"{path}: fewer than two classes are asked for")
         try:
-            out = problem.left_out(posed, labels, data.classes, seed, *sets[:2])
+            out = drawn.left_out(posed, labels, data.classes, seed, *sets[:2])
         except UserError as error:
             raise UserError(f"{path}: imbalance: {error}") from None
-        true = problem.true_labels(posed, labels, data.classes)
-        answered = problem.answers(posed, true, classes, seed, sets[2], sets[0])
+        true = drawn.true_labels(posed, labels, data.classes)
+        answered = drawn.answers(posed, true, classes, seed, sets[2], sets[0])
         return cls(shared, posed, seed, classes, true, answered, out)
 
     def faults(self) -> list[str]:
@@ -102,7 +102,7 @@ class Answers:
         labels = self.answered[rows]
         if newest:
             given = labels[-newest:]
-            labels[-newest:] = problem.newest(self.problem, given, self.classes, self.seed, n)
+            labels[-newest:] = drawn.newest(self.problem, given, self.classes, self.seed, n)
         asked = labels != NONE_OF_THESE
         due = of_problem(self.problem)
         if "mislabeled" in due:

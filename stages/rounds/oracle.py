@@ -14,7 +14,7 @@ from stages.models import Network
 from stages.models.batches import Batches
 from stages.rounds.evaluation import on_test_set
 from stages.rounds.posed import Posed, pose
-from stages.study import problem
+from stages.study import drawn
 
 
 class Oracle:
@@ -27,10 +27,10 @@ class Oracle:
     def __init__(self, data: Prepared | Posed) -> None:
         posed = self.posed = pose(data)
         # Labels of the data set become those of the classes that are asked for.
-        self._true = problem.true_labels(
+        self._true = drawn.true_labels(
             posed.problem, np.asarray(posed.array("train_labels")), posed.prepared.classes
         )
-        self._labels = problem.answers(
+        self._labels = drawn.answers(
             posed.problem, self._true, posed.classes, posed.seed, posed.out, posed.validation
         )
 
@@ -60,7 +60,7 @@ class Oracle:
     def newest(self, rows: np.ndarray, n: int) -> np.ndarray:
         """Labels of the rows that were bought last, as round ``n`` learns from them."""
         posed = self.posed
-        return problem.newest(posed.problem, self.labels(rows), posed.classes, posed.seed, n)
+        return drawn.newest(posed.problem, self.labels(rows), posed.classes, posed.seed, n)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from stages.catalogue import Facts, augmentation
 from stages.machine.errors import UserError
-from stages.study import problem
+from stages.study import drawn, problem
 from stages.study.schema import Dataset, Task
 
 
@@ -81,7 +81,7 @@ def _of_classes(name: str, task: Task, classes: int) -> Iterator[tuple[str, list
         if value is None or isinstance(value, str) or not problem.is_imbalance(value):
             continue
         try:
-            problem.weights(value, count)
+            drawn.weights(value, count)
         except UserError as error:
             yield f"task.{name}.{key}: {error}", [key.partition(".")[0], "dataset"]
 

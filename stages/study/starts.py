@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.study import problem
+from stages.study import drawn
 
 MUNJAL = (100, 400, -0.046)  # of 100 classes: a + b exp(alpha (i + 0.5)), i from 1
 
@@ -20,7 +20,7 @@ def start_weights(start: Any, classes: int) -> np.ndarray:
     if start == "munjal":
         a, b, alpha = MUNJAL
         return a + b * np.exp(alpha * (np.arange(1, classes + 1) + 0.5))
-    return problem.weights(start, classes)
+    return drawn.weights(start, classes)
 
 
 def draw_uniform(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -26,7 +26,7 @@ from stages.rounds.evaluation import on_test_set
 from stages.rounds.opening import open_round, posed_by, training_images
 from stages.rounds.oracle import Oracle
 from stages.split import split
-from stages.study import ledger, problem, settings
+from stages.study import drawn, ledger, problem, settings
 from stages.study.layout import Layout
 from stages.tune import Tuning
 
@@ -147,9 +147,9 @@ def test_a_noisy_study_has_its_share(grown):
     wrong = oracle.labels(rows) != oracle.true(rows)
     validation = shared.validation.indices
     pool = np.setdiff1d(rows[oracle.true(rows) >= 0], validation)
-    assert wrong[pool].sum() == problem.how_many(share, len(pool))
+    assert wrong[pool].sum() == drawn.how_many(share, len(pool))
     noisy = kind == "open"
-    assert wrong[validation].sum() == (problem.how_many(share, 5) if noisy else 0)
+    assert wrong[validation].sum() == (drawn.how_many(share, 5) if noisy else 0)
     record = json.loads((root / "reports/rounds/digits/seed-0/full.json").read_text())
     assert record["mislabeled"] == wrong[pool].sum()
     labels = Oracle(posed).labels(validation)
@@ -243,7 +243,7 @@ def test_the_kept_classes_have_the_ratios_of_the_settings(grown):
     if kind != "pool":
         return
     labels = np.load(root / "data/digits/train_labels.npy")
-    gone = problem.removed(study.task["digits"].problem, labels, 10, 0)
+    gone = drawn.removed(study.task["digits"].problem, labels, 10, 0)
     counts = np.bincount(labels[~gone], minlength=10)
     np.testing.assert_allclose(counts / counts.max(), (1 + 4 * np.arange(10) / 9) / 5, atol=0.01)
 

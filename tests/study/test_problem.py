@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from stages.machine.errors import UserError
-from stages.study import problem
+from stages.study import drawn, problem
 from stages.study.problem import NONE_OF_THESE, Problem
 from stages.study.starts import apportioned, draw_weighted, start_weights
 
@@ -29,7 +29,7 @@ def labels_of(rows: int, classes: int, seed: int = 0) -> np.ndarray:
 def answers(share, rows=200, classes=4, seed=0, out=NONE, validation=NONE, **more):
     truth = labels_of(rows, classes)
     posed = Problem(noise=share, **more)
-    return truth, problem.answers(posed, truth, classes, seed, out, validation)
+    return truth, drawn.answers(posed, truth, classes, seed, out, validation)
 
 
 @given(SHARES, some.integers(1, 300), some.integers(2, 7), SEEDS)
@@ -54,12 +54,12 @@ def test_only_what_can_be_bought_is_wrong(share, seed):
     out, validation = np.arange(40), np.arange(40, 70)
     truth, found = answers(share, seed=seed, out=out, validation=validation)
     assert (found[:70] == truth[:70]).all()
-    assert (found != truth).sum() == problem.how_many(share, 130)
+    assert (found != truth).sum() == drawn.how_many(share, 130)
     truth, found = answers(
         share, seed=seed, out=out, validation=validation, noise_validation="noisy"
     )
-    assert (found[40:70] != truth[40:70]).sum() == problem.how_many(share, 30)
-    assert (found[70:] != truth[70:]).sum() == problem.how_many(share, 130)
+    assert (found[40:70] != truth[40:70]).sum() == drawn.how_many(share, 30)
+    assert (found[70:] != truth[70:]).sum() == drawn.how_many(share, 130)
 
 
 def test_the_wrong_labels_by_the_stream():
@@ -84,25 +84,25 @@ def test_ten_per_cent_of_munjal_are_nine():
     """Their draw is over all C classes, the true one among them: a tenth of it is right."""
     posed = Problem(noise=0.1, noise_as="munjal")
     truth = labels_of(50_000, 10)
-    assert np.array_equal(problem.answers(posed, truth, 10, 3, NONE, NONE), truth)
-    assert np.array_equal(problem.newest(posed, truth, 10, 3, 0), truth)  # the initial set
-    found = problem.newest(posed, truth, 10, 3, 1)
+    assert np.array_equal(drawn.answers(posed, truth, 10, 3, NONE, NONE), truth)
+    assert np.array_equal(drawn.newest(posed, truth, 10, 3, 0), truth)  # the initial set
+    found = drawn.newest(posed, truth, 10, 3, 1)
     rng = stream(100, 1, seed=3)
-    places, drawn = rng.choice(50_000, 5000, replace=False), rng.integers(0, 10, 5000)
-    assert np.array_equal(found[places], drawn)
+    places, numbers = rng.choice(50_000, 5000, replace=False), rng.integers(0, 10, 5000)
+    assert np.array_equal(found[places], numbers)
     assert abs((found != truth).sum() - 4500) < 5 * np.sqrt(5000 * 0.09)
-    assert not np.array_equal(found, problem.newest(posed, truth, 10, 3, 2))
+    assert not np.array_equal(found, drawn.newest(posed, truth, 10, 3, 2))
 
 
 def test_nobody_errs_about_a_class_that_is_not_asked_for():
     posed = Problem(noise=0.9, open_set=(1,))
-    truth = problem.true_labels(posed, np.array([0, 1, 2, 3] * 50), 4)
+    truth = drawn.true_labels(posed, np.array([0, 1, 2, 3] * 50), 4)
     assert truth[:4].tolist() == [0, NONE_OF_THESE, 1, 2]
-    found = problem.answers(posed, truth, 3, 0, NONE, NONE)
+    found = drawn.answers(posed, truth, 3, 0, NONE, NONE)
     others = truth == NONE_OF_THESE
     assert (found[others] == NONE_OF_THESE).all()
-    assert (found != truth).sum() == problem.how_many(0.9, 150)
-    batch = problem.newest(Problem(noise=0.9, noise_as="munjal", open_set=(1,)), truth, 3, 0, 1)
+    assert (found != truth).sum() == drawn.how_many(0.9, 150)
+    batch = drawn.newest(Problem(noise=0.9, noise_as="munjal", open_set=(1,)), truth, 3, 0, 1)
     assert ((batch == NONE_OF_THESE) == others).all() and (batch != truth).any()
 
 
@@ -112,41 +112,41 @@ TEN = np.full(10, 5000)
 def test_the_imbalanced_cifar10_of_the_survey():
     """1:2:...:10 of 5,000 images a class: 27,500 (Zhan et al. 2022 have 1,000 + 26,499)."""
     wanted = [500 * n for n in range(1, 11)]
-    assert problem.kept_per_class(TEN, list(range(1, 11))).tolist() == wanted
-    assert problem.kept_per_class(TEN, {"shape": "linear", "ratio": 10}).tolist() == wanted
+    assert drawn.kept_per_class(TEN, list(range(1, 11))).tolist() == wanted
+    assert drawn.kept_per_class(TEN, {"shape": "linear", "ratio": 10}).tolist() == wanted
 
 
 def test_the_long_tail_of_cui():
     """CIFAR-10-LT with a ratio of 100, as it is published."""
     wanted = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
-    found = problem.kept_per_class(TEN, {"shape": "exponential", "ratio": 100})
+    found = drawn.kept_per_class(TEN, {"shape": "exponential", "ratio": 100})
     assert found.tolist() == wanted
 
 
 def test_a_step():
-    found = problem.kept_per_class(TEN, {"shape": "step", "ratio": 100})
+    found = drawn.kept_per_class(TEN, {"shape": "step", "ratio": 100})
     assert found.tolist() == [5000] * 5 + [50] * 5
-    found = problem.kept_per_class(TEN, {"shape": "step", "ratio": 10, "rare": 2})
+    found = drawn.kept_per_class(TEN, {"shape": "step", "ratio": 10, "rare": 2})
     assert found.tolist() == [5000] * 8 + [500] * 2
     with pytest.raises(UserError, match="rare is 10, but there are 10 classes"):
-        problem.weights({"shape": "step", "ratio": 10, "rare": 10}, 10)
+        drawn.weights({"shape": "step", "ratio": 10, "rare": 10}, 10)
 
 
 def test_ratios_hold_where_classes_differ_in_size():
     counts = np.array([100, 40, 70, 0])
-    assert problem.kept_per_class(counts, [1, 1, 1, 1]).tolist() == [40, 40, 40, 0]
-    assert problem.kept_per_class(counts, [0.7, 0.1, 0.2, 1]).tolist() == [100, 14, 28, 0]
-    assert problem.kept_per_class(counts, [1, 1e-9, 1, 1]).tolist() == [70, 1, 70, 0]
+    assert drawn.kept_per_class(counts, [1, 1, 1, 1]).tolist() == [40, 40, 40, 0]
+    assert drawn.kept_per_class(counts, [0.7, 0.1, 0.2, 1]).tolist() == [100, 14, 28, 0]
+    assert drawn.kept_per_class(counts, [1, 1e-9, 1, 1]).tolist() == [70, 1, 70, 0]
 
 
 @given(some.floats(1, 50), some.floats(1, 50), SEEDS, some.sampled_from(problem.SHAPES))
 def test_a_steeper_imbalance_takes_out_more_of_the_same(one, other, seed, shape):
     labels = np.arange(300) % 5
     gone = [
-        problem.removed(Problem(imbalance={"shape": shape, "ratio": ratio}), labels, 5, seed)
+        drawn.removed(Problem(imbalance={"shape": shape, "ratio": ratio}), labels, 5, seed)
         for ratio in sorted((one, other))
     ]
-    kept = problem.kept_per_class(np.full(5, 60), {"shape": shape, "ratio": max(one, other)})
+    kept = drawn.kept_per_class(np.full(5, 60), {"shape": shape, "ratio": max(one, other)})
     assert np.bincount(labels[~gone[1]], minlength=5).tolist() == kept.tolist()
     assert not (gone[0] & ~gone[1]).any()
 
@@ -158,7 +158,7 @@ def test_a_smaller_pool_is_part_of_a_larger_one(one, other, copies, seed):
     free = []
     for size in sorted((one, other)):
         posed = Problem(size=size, copies=copies)
-        out = problem.left_out(posed, labels, 5, seed, validation, initial)
+        out = drawn.left_out(posed, labels, 5, seed, validation, initial)
         taken = np.concatenate([out, validation, initial])
         assert len(np.unique(taken)) == len(taken)
         free.append(np.setdiff1d(np.arange(100 * copies), taken))
@@ -171,7 +171,7 @@ def test_a_smaller_pool_is_part_of_a_larger_one(one, other, copies, seed):
 def test_copies_of_an_image_are_removed_together():
     posed = Problem(copies=3, imbalance=[1, 4])
     labels = np.arange(40) % 2
-    out = problem.left_out(posed, labels, 2, 0, NONE, NONE)
+    out = drawn.left_out(posed, labels, 2, 0, NONE, NONE)
     assert len(out) == 3 * 15
     assert (np.bincount(out % 40)[np.unique(out % 40)] == 3).all()
 
