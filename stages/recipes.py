@@ -71,8 +71,8 @@ def _replayed(study: settings.Settings, label: str, root: Path) -> str:
     source = imported.replayed_by(root, study, label)
     for name in study.tasks:
         task = study.task[name]
-        sizes = [task.selects(n) for n in range(study.budget_rounds)]
-        imported.fits(source, name, task.split.initial, sizes, study.seeds)
+        queries = [task.selects(n) for n in range(study.budget_rounds)]
+        imported.fits(source, name, task.split.initial, queries, study.seeds)
     return source.digest
 
 

@@ -161,32 +161,31 @@ def replayed_by(root: Path, settings: Settings, label: str) -> Imported | None:
 
 
 def fits(
-    source: Imported, task: str, initial: int, sizes: Sequence[int], seeds: Sequence[int]
+    source: Imported, task: str, initial: int, queries: Sequence[int], seeds: Sequence[int]
 ) -> None:
     """Raise unless a study's task can replay what was imported.
 
     Args:
         task: its name, for messages.
-        initial: rows of the initial set.
-        sizes: rows that each selection takes, in order.
+        initial: rows of its initial set.
+        queries: rows that each round selects, but for the last.
         seeds: those of the study.
 
     Raises:
         UserError: a seed is missing, a set has another size, or there are too few of them.
     """
-    times = len(sizes)
     for seed in seeds:
         chain = source.chain(seed)
         if (found := len(chain.initial.indices)) != initial:
             raise UserError(
                 f"{chain.initial.path}: holds {found} rows, task.{task}.split.initial is {initial}"
             )
-        if (count := len(chain.links) - 1) < times:
+        if (count := len(chain.links) - 1) < len(queries):
             raise UserError(
                 f"{chain.links[-1].path}: the run selects {count} times, 'rounds' in params.yaml "
-                f"select {times} times"
+                f"select {len(queries)} times"
             )
-        for link, query in zip(chain.links[1:], sizes, strict=False):
+        for link, query in zip(chain.links[1:], queries, strict=False):
             if len(link.indices) != query:
                 raise UserError(
                     f"{link.path}: holds {len(link.indices)} rows, task.{task}.query_size is "
