@@ -225,7 +225,7 @@ def test_numbers_of_a_study_by_hand(tmp_path):
     metrics = json.loads((tmp_path / "reports/metrics.json").read_text())
     assert metrics == {"digits": {"best": 0.65, "gain": 0.1, "better": 0, "worse": 0}}
     counts = read(tmp_path, "tables/win_tie_loss.csv").set_index("strategy")
-    assert counts.loc["entropy"].tolist() == ["1", "0", "0", "2", "1"]
+    assert counts.loc["entropy"].tolist()[:5] == ["1", "0", "0", "2", "1"]
     prints = read(tmp_path, "tables/fingerprints.csv")
     seal = tmp_path / "splits/digits/random/seed-0/round-end.txt"
     digest = hashlib.sha256(seal.read_bytes()).hexdigest()

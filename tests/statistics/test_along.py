@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,3 +96,16 @@ def test_what_cannot_be_compared_says_why():
         along.differences_along({"random": [[1.0]]}, [5, 10], "random")
     with pytest.raises(ValueError, match="the same seeds"):
         along.differences_along({"r": [[1.0]], "a": [[1.0], [2.0]]}, [5], "r")
+
+
+def test_the_band_is_the_largest_t_over_all_signs():
+    runs = curves(12, counts=4, seed=3)
+    d = runs["a"][:, 1:] - runs["random"][:, 1:]
+    rest = d - d.mean(0)
+    signs = np.array(list(product((1.0, -1.0), repeat=12)))
+    flipped = signs[:, :, None] * rest
+    t = flipped.mean(1) / (flipped.std(1, ddof=1) / np.sqrt(12))
+    bound = np.quantile(np.abs(t).max(1), 0.95)
+    found = along.differences_along(runs, range(4), "random").query("strategy == 'a'").iloc[1:]
+    ratio = (found["band_high"] - found["difference"]) / found["standard_error"]
+    assert ratio.to_numpy() == pytest.approx([bound] * 3, rel=0.03)
