@@ -137,19 +137,30 @@ _DUMPED: dict[tuple[str, str], str] = {}  # DVC's own writer takes milliseconds 
 
 
 def dumped(name: str, entry: dict[str, Any]) -> str:
-    """The lines that DVC writes for an entry."""
+    """The lines that DVC writes for an entry.
+
+    What params.yaml shares between keys (``&here`` and ``*there``) is written out each time: DVC
+    would write anchors, which are unique in a whole file and not in the text of an entry.
+    """
     from dvc.utils.serialize import dumps_yaml
 
     key = name, repr(entry)
     if key not in _DUMPED:
-        _DUMPED[key] = dumps_yaml({"stages": {name: entry}}).partition("\n")[2]
+        _DUMPED[key] = dumps_yaml({"stages": {name: _unshared(entry)}}).partition("\n")[2]
     return _DUMPED[key]
+
+
+def _unshared(value: Any) -> Any:
+    """The same, no two parts of it one object."""
+    if isinstance(value, dict):
+        return {key: _unshared(one) for key, one in value.items()}
+    return [_unshared(one) for one in value] if isinstance(value, list) else value
 
 
 def texts(text: str) -> Texts | None:
     """The text of each entry of a whole file as DVC writes it; None for one in another form."""
     body = text.removeprefix(HEAD)
-    if body == text or not body.endswith("\n") or re.search(r"(?m)^\S", body):
+    if body == text or not body.endswith("\n") or re.search(r"(?m)^\S|[:-] [&*]id\d+\b", body):
         return None
     before, *parts = re.split(r"(?m)^(?=  \S)", body)
     names = [re.match(r"  ([\w@./+-]+):\n", part) for part in parts]

@@ -76,3 +76,20 @@ def test_ten_thousand_entries_are_put_in_order_in_no_time(tmp_path: Path) -> Non
     lockfile.write_texts(tmp_path / "dvc.lock", texts, order)
     assert list(lockfile.texts_of(tmp_path / "dvc.lock")) == order
     assert time.perf_counter() - began < 5
+
+
+def test_parts_of_params_yaml_that_are_shared_are_written_out(tmp_path: Path) -> None:
+    """``a: &here {..}`` and ``b: *here`` are one object; anchors of two entries would collide."""
+    from dvc.utils.serialize import dumps_yaml
+
+    shared = {"name": "digits", "root": None}
+    entry = copy.deepcopy(LONG) | {"params": {"params.yaml": {"a": shared, "b": shared}}}
+    entries = {"split": entry, "prepare": entry}
+    lockfile.write(tmp_path / "dvc.lock", entries, list(entries))
+    text = (tmp_path / "dvc.lock").read_text()
+    assert "&id" not in text and lockfile.load(text) == entries
+    path = tmp_path / "of-dvc"  # which names them, in the second entry after the first
+    path.write_text(dumps_yaml({"schema": "2.0", "stages": entries}))
+    assert "*id001" in path.read_text() and lockfile.texts(path.read_text()) is None
+    lockfile.write_texts(path, lockfile.texts_of(path), list(entries))
+    assert path.read_text() == text

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.checking import records as checks
 from stages.checking.data import posed, read_manifest
-from stages.checking.records import FULL, Data, Place
+from stages.checking.records import FULL, OF_PROBLEM, Data, Place
 from stages.machine.errors import UserError
 from stages.machine.reading import read_json
 from stages.reporting.read import metric
@@ -63,13 +63,16 @@ def _more(record: dict) -> dict:
 
 
 def _of_training(record: dict) -> dict[str, float]:
-    """What a learner tells of its own training, and of the labels that it believed unbought."""
+    """What a learner tells of its own training, of labels it believed unbought, and of those bought.
+
+    The wrong ones, and the images of no class that is asked for, where the problem has such.
+    """
     told = {name: float(value) for name, value in record.get("signature", {}).items()}
     if pseudo := record.get("pseudo_labeled"):
         told["pseudo_labeled"] = float(pseudo["count"])
         if pseudo["count"]:
             told["pseudo_labeled_wrong"] = pseudo["wrong"] / pseudo["count"]
-    return told
+    return told | {name: float(record[name]) for name in OF_PROBLEM if name in record}
 
 
 def _data(root: Path, task: str) -> Data | None:

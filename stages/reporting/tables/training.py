@@ -53,6 +53,8 @@ TABLES = [
         note="What learners tell of their own training, round by round, mean ± std over seeds: "
         "pseudo_labeled, how many unlabeled images were believed without buying their "
         "label, and pseudo_labeled_wrong, the share of them that were wrong (never known "
-        "to the learner); all else as the learner's entry says.",
+        "to the learner); mislabeled and none_of_these, how many of the labels bought were "
+        "wrong, and how many of the images of no class that is asked for; all else as the "
+        "learner's entry says.",
     ),
 ]
