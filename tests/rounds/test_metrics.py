@@ -14,7 +14,7 @@ from sklearn import metrics as theirs
 from stages.checking import metrics as checks
 from stages.geometry.probabilities import softmax
 from stages.machine.errors import UserError
-from stages.reporting.read import cautions, metric
+from stages.reporting.read import cautions, metric, records
 from stages.rounds.evaluation import further, measure, of_groups, one_vs_rest
 from stages.study import measures, posed
 
@@ -175,3 +175,9 @@ def test_a_class_that_is_never_recognised_is_told():
     right = pd.DataFrame([("t", "random", [0.9, 0.5, 0.5])] * 2, columns=rounds.columns)
     first, (found,) = cautions.of(pd.concat([rounds[:2], right]), about("accuracy"))
     assert first == [] and "1 of 3 runs" in found  # now and then: no reason to begin with it
+
+
+def test_wrong_labels_are_told_beside_what_learners_tell():
+    record = {"mislabeled": 3, "none_of_these": 0, "signature": {"critic_auc": 0.5}}
+    told = {"critic_auc": 0.5, "mislabeled": 3.0, "none_of_these": 0.0}
+    assert records._of_training(record) == told and records._of_training({}) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from stages.rounds.evaluation import evaluate
 from stages.rounds.oracle import Oracle
 from stages.rounds.record import describe, describe_choice
 from stages.rounds.selection import choose, pool_of, score
+from stages.study.problem import PLAIN
 from stages.study.settings import Task
 
 B = 4
@@ -66,8 +68,9 @@ class Labels:
     def __init__(self, labels: np.ndarray) -> None:
         self.known = labels
 
-    labels = Oracle.labels
-    _labels = property(lambda self: self.known)
+    labels, true = Oracle.labels, Oracle.true
+    _labels = _true = property(lambda self: self.known)
+    posed = SimpleNamespace(problem=PLAIN)
 
 
 @pytest.fixture(scope="module")

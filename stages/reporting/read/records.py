@@ -63,10 +63,7 @@ def _more(record: dict) -> dict:
 
 
 def _of_training(record: dict) -> dict[str, float]:
-    """What a learner tells of its own training, of labels it believed unbought, and of those bought.
-
-    The wrong ones, and the images of no class that is asked for, where the problem has such.
-    """
+    """What a learner tells of its training, and how many labels were believed or bought wrong."""
     told = {name: float(value) for name, value in record.get("signature", {}).items()}
     if pseudo := record.get("pseudo_labeled"):
         told["pseudo_labeled"] = float(pseudo["count"])
