@@ -82,6 +82,11 @@ def sets(
     taken = _taken(study, root, task, seed, data, open_to)
     rows = data.rows * posed.copies
     given = taken[1] if taken else _given(study, root, task, seed, open_to, rows)
+    if taken and (both := np.isin(given % data.rows, taken[0] % data.rows)).any():
+        raise UserError(
+            f"task.{task}.split.imported: row {given[both][0]} of the initial set shows an image "
+            f"of the validation set"
+        )
     of_images = open_to[open_to < data.rows]
     if given is not None:
         of_images = np.setdiff1d(of_images, given % data.rows)
@@ -188,9 +193,9 @@ def _given(
     if (found := hashlib.sha256(content).hexdigest()) != due:
         raise UserError(f"{path}: SHA-256 is {found}, task.{task}.split.start says {due}")
     lines = [line for line in content.decode("ascii", "replace").split("\n") if line.strip()]
-    lines = [line.strip() for line in lines if not line.startswith("#")]
+    lines = [line.strip() for line in lines if not line.lstrip().startswith("#")]
     for line in lines:
-        if not line.isdecimal() or int(line) >= rows:
+        if not line.isdecimal() or len(line) > 18 or int(line) >= rows:
             raise UserError(f"{path}: {line[:40]!r} is no row; allowed: 0 to {rows - 1}")
     chosen = np.array([int(line) for line in lines], np.int64)
     if len(np.unique(chosen)) < len(chosen):

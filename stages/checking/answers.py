@@ -81,8 +81,14 @@ class Answers:
         ]
 
     def _of_sets(self) -> list[str]:
-        """Neither set has images of classes that nobody asks for."""
+        """Neither set has images of classes that nobody asks for; and they share no image."""
+        images = len(self.true) // self.problem.copies
+        shown = [link.indices % images for link in (self.shared.validation, self.shared.initial)]
+        both = np.isin(shown[1], shown[0])
         return [
+            f"{self.shared.initial.path}: row {row} shows an image of the validation set"
+            for row in self.shared.initial.indices[both][:1]
+        ] + [
             f"{link.path}: row {link.indices[np.argmax(wrong)]} is of a class that is not asked for"
             for link in (self.shared.validation, self.shared.initial)
             if (wrong := self.true[link.indices] == NONE_OF_THESE).any()

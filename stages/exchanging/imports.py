@@ -20,7 +20,7 @@ from stages.exchanging.sources import unpack
 from stages.machine.errors import UserError
 from stages.machine.files import as_json, write_text
 from stages.machine.reading import read_regular, shown
-from stages.study import ledger
+from stages.study import ledger, settings
 from stages.study.imported import FOLDER, FORMAT, NAME, SOURCE
 from stages.study.layout import Layout
 
@@ -112,6 +112,7 @@ def _lists(files: dict[str, bytes], asked: Asked, root: Path, apart: Path) -> di
     if "params.yaml" in files or any(name.endswith(".json") for name in files):
         raise UserError("a study without splits/: no index sets in it")
     manifest = read_manifest(Layout(root).data(asked.task) / "manifest.json")
+    rows_there = manifest.train * _copies(root, asked.task)
     strategy, found = asked.strategy or LISTED, sets_of(files, asked.seed)
     for seed, sets in found.items():
         shared = Layout(apart).shared_split(asked.task, seed)
@@ -125,7 +126,7 @@ def _lists(files: dict[str, bytes], asked: Asked, root: Path, apart: Path) -> di
                 shared / f"{name}.txt" if n < 2 else own / f"round-{name}.txt",
                 rows,
                 data=manifest.identity,
-                rows=manifest.train,
+                rows=rows_there,
                 task=asked.task,
                 strategy=ledger.SHARED if n < 2 else strategy,
                 seed=seed,
@@ -139,12 +140,19 @@ def _lists(files: dict[str, bytes], asked: Asked, root: Path, apart: Path) -> di
         "task": asked.task,
         "model": "",
         "data": manifest.identity,
-        "rows": manifest.train,
+        "rows": rows_there,
         "strategies": [strategy],
         "seeds": sorted(found),
         "selections": min(len(sets.rounds) for sets in found.values()),
         "accuracies": {},
     }
+
+
+def _copies(root: Path, task: str) -> int:
+    """How often each image is in the pool of a task of this study."""
+    path = root / "params.yaml"
+    tasks = settings.load(path).task if path.is_file() else {}
+    return tasks[task].problem.copies if task in tasks else 1
 
 
 def _move(apart: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from stages.reporting.numbers import count
 from stages.reporting.read.overlap import jaccards
 from stages.reporting.read.revisions import resolve
 from stages.reporting.read.study import (
+    POSED,
     Run,
     Study,
     chosen,
@@ -65,7 +66,8 @@ def compare(a: Path, b: Path) -> str:
             parts.append(f"## Overlap round by round\n\n{grid(rounds, 3)}")
     if len(results):
         note = (
-            "B - A, AUBC over the labeled counts that both have. Paired over seeds where both have "
+            "B - A, AUBC of accuracy, whatever report.metric says, over the labeled counts that "
+            "both have. Paired over seeds where both have "
             "at least two in common (t test: assumes normal differences; Wilcoxon: symmetric "
             "ones), otherwise Welch's t test (normal groups). Holm over the rows."
         )
@@ -86,7 +88,7 @@ def _summary(first, second, common, sets, results, data) -> str:
     if data:
         lines.append(
             f"- {', '.join(f'`{task}`' for task in sorted(data))}: A and B are about different "
-            f"data, so neither index sets nor accuracies of these tasks are compared."
+            f"data or problems, so neither index sets nor accuracies of these tasks are compared."
         )
     if not common:
         lines.append("- Nothing can be compared: no task, strategy and seed is in both.")
@@ -154,6 +156,11 @@ def _settings(
 def _why(one: str, other: str) -> str:
     """What two different identities, as of :func:`identities`, may mean."""
     names = [identity.partition(" sha256:")[0] for identity in (one, other)]
+    if one.partition(POSED)[0].partition(" (")[0] == other.partition(POSED)[0].partition(" (")[0]:
+        return (
+            "It is one data set under two problems: what is in the pool, what the oracle answers "
+            "or what is tested differs. With copies, row r shows image r mod N."
+        )
     if names[0] != names[1]:
         return "These are two data sets: a row number means another image in each."
     return (

@@ -65,7 +65,7 @@ def kept_per_class(counts: np.ndarray, imbalance: Any) -> np.ndarray:
 def removed(problem: Problem, labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
     """Images that an imbalance takes out of the pool, bool, shape (N,).
 
-    A larger ratio takes out what a smaller one does, and more.
+    Of each class the same order is drawn whatever the imbalance, and its beginning stays.
 
     Args:
         labels: true classes of the images, int64, shape (N,).

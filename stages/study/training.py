@@ -71,6 +71,12 @@ def _of_problem(name: str, task: Task) -> Iterator[tuple[str, list[str]]]:
             f"allowed: 1 or more, or validation: clean",
             ["oracle", "split"],
         )
+    if task.split.imported and (task.split.balanced or task.split.start is not None):
+        yield (
+            f"task.{name}.split.imported brings the initial set, and balanced or start say how to "
+            f"draw it; allowed: one of them",
+            ["split"],
+        )
     if task.split.balanced and task.split.start is not None:
         yield (
             f"task.{name}.split.balanced and start both say how the initial set is drawn; "

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from stages.reporting.read import metric
+from stages.study.problem import PLAIN
 
 MOST = 8  # strategies in one sentence
 OFTEN = 0.5  # of a strategy's runs
@@ -20,7 +21,20 @@ def of(rounds: pd.DataFrame, settings: Any) -> tuple[list[str], list[str]]:
         settings: with `report`.
     """
     often, seldom = _unrecognised(rounds)
-    return [*metric.said(settings), *often], seldom
+    return [*metric.said(settings), *_posed(settings), *often], seldom
+
+
+def _posed(settings: Any) -> list[str]:
+    """What the tasks pose beside a pool of all rows and an oracle that is always right."""
+    tasks = getattr(settings, "tasks", ())
+    facts = {name: getattr(settings.task[name], "problem", PLAIN).facts for name in tasks}
+    return [
+        f"**The problem of `{name}`**: "
+        + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in own.items())
+        + ". Classes and images below are counted in the whole data set."
+        for name, own in facts.items()
+        if own
+    ]
 
 
 def _unrecognised(rounds: pd.DataFrame) -> tuple[list[str], list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stages.machine.errors import UserError
 from stages.study.layout import Layout
+from stages.study.problem import PLAIN
 
 MOST_IMAGES = 10
 FIRST_SELECTED = "first_selected"
@@ -49,6 +50,8 @@ def read_first_selected(settings, root: Path) -> dict[str, list[First]]:
     for task in settings.tasks:
         if not getattr(getattr(settings, "task", {}).get(task), "shows_pixels", True):
             continue
+        # Under noise or with open classes records count what was bought, not what is shown.
+        posed = getattr(getattr(settings.task[task], "problem", PLAIN), "facts", {})
         for strategy in settings.strategies:
             records = []
             for item in settings.rounds[:2]:
@@ -62,7 +65,7 @@ def read_first_selected(settings, root: Path) -> dict[str, list[First]]:
                 name = path.relative_to(root).as_posix()
                 raise UserError(f"{name}: {FIRST_SELECTED} is not a list of PNG images in base64")
             found.setdefault(task, []).append(
-                First(strategy, images[:MOST_IMAGES], _chosen_classes(records))
+                First(strategy, images[:MOST_IMAGES], () if posed else _chosen_classes(records))
             )
     return found
 
@@ -72,8 +75,7 @@ def _chosen_classes(records: list[dict]) -> tuple[int, ...]:
     counts = [record.get("labeled_per_class") for record in records]
     if len(counts) < 2 or not all(counts):
         return ()
-    new = tuple(after - before for before, after in zip(*counts, strict=True))
-    return () if min(new) < 0 else new  # labels of before may have been wrong
+    return tuple(after - before for before, after in zip(*counts, strict=True))
 
 
 def _is_png(text) -> bool:

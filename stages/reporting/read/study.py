@@ -14,9 +14,12 @@ from stages.checking.records import Place
 from stages.machine.errors import UserError
 from stages.reporting.read import records
 from stages.reporting.read.overlap import NEVER, read_indices
+from stages.study import ledger
 from stages.study.layout import END, Layout
+from stages.study.problem import as_line
 
 Run = tuple[str, str, int]
+POSED = "; its problem "  # between an identity and what a task poses
 
 
 @dataclass
@@ -114,16 +117,23 @@ def initial_set(study: Study, run: Run) -> list[int] | None:
 def identities(study: Study) -> dict[str, str]:
     """Task -> name, digest and rows of its data, by its index sets, else by its manifest.
 
+    And the problem that the task poses, where it poses one.
+
     Tasks of which neither is there are left out.
     """
     found = {}
-    for (task, *_), paths in sorted(study.chains.items()):
+    for (task, _, seed), paths in sorted(study.chains.items()):
         if task not in found:
             said = read_indices(paths[0])[0]
-            found[task] = f"{said.get('data')} ({said['rows']} rows)"
+            found[task] = f"{said.get('data')} ({said['rows']} rows){_posed(study, task, seed)}"
     for task in sorted({run[0] for run in study.results} - found.keys()):
         path = Layout(study.root).data(task) / "manifest.json"
         if path.is_file():
             held = read_manifest(path)
             found[task] = f"{held.identity} ({held.train} rows)"
     return found
+
+
+def _posed(study: Study, task: str, seed: int) -> str:
+    path = Layout(study.root).shared_split(task, seed) / f"{ledger.POOL}.txt"
+    return POSED + as_line(ledger.problem_of(ledger.read(path))) if path.is_file() else ""

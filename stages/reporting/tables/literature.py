@@ -7,8 +7,10 @@ import pandas as pd
 from stages.published import STUDIES
 from stages.published.against import API, OURS, against
 from stages.reporting.given import Given
+from stages.reporting.read import metric
 from stages.reporting.read.frames import ACCURACY, AUBC, FINAL, FULL_ROW
 from stages.reporting.table import PUBLISHED, SEEDS, STRATEGY, TASK, Column, Table
+from stages.study.problem import PLAIN
 
 RANDOM = "random"
 
@@ -23,10 +25,16 @@ def literature_table(made: dict[str, pd.DataFrame], full: pd.DataFrame, settings
             over which the published one is.
 
     Returns:
-        DataFrame: task, then the columns of `stages.published.against`; empty without a match.
+        DataFrame: task, then the columns of `stages.published.against`; empty without a match, or
+        where the report is about another measure than accuracy. Tasks with a problem of their own
+        are left out.
     """
     parts = []
+    if metric.chosen(settings) != metric.ACCURACY:
+        return pd.DataFrame()  # the published ones are accuracies
     for task in settings.tasks:
+        if getattr(getattr(settings.task[task], "problem", PLAIN), "facts", {}):
+            continue  # of another pool, or with wrong labels
         dataset = settings.task[task].dataset.name
         curve = made["curve"].query("task == @task")
         counts = curve.groupby("strategy")["labeled"].agg(["min", "max"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.reporting.given import Given
+from stages.reporting.read import metric
 from stages.reporting.table import (
     CHOSEN,
     HIGHER,
@@ -55,6 +56,8 @@ def read_replays(settings, root: Path) -> dict[str, Replay]:
     for label in settings.strategies if hasattr(settings, "chosen") else ():
         if source := imported.replayed_by(root, settings, label):
             measured = source.said.get("accuracies", {}).get(source.strategy, {})
+            if metric.chosen(settings) != metric.ACCURACY:
+                measured = {}  # another measure than the source's
             accuracies = {int(seed): list(map(float, row)) for seed, row in measured.items()}
             model = str(source.said.get("model") or "")
             found[label] = Replay(source.strategy, model, accuracies)

@@ -21,10 +21,11 @@ COLUMNS = {
     "bound": "true for a bound, which sees labels that no strategy may",
     "seed": "of the run",
     "round": "from 0",
-    "labeled": "labeled images that the model was trained on (count)",
+    "labeled": "images whose label was asked for, those of no class that is asked for too (count)",
     "test": "test images (count)",
     "correct": "of these classified rightly (count)",
     "accuracy": "correct / test",
+    "value": "what report.metric names, which areas are of; accuracy where it names no other",
     "ece": "expected calibration error (fraction)",
     "nll": "mean negative log-likelihood (nats)",
     "worst_class": "accuracy of the worst class (fraction)",
@@ -52,13 +53,18 @@ def tidy(settings, root: Path) -> pd.DataFrame:
     _, bounds, _ = coverage.without_bounds(settings)
     rows = records.read_rounds(settings, root)
     names = {task: settings.task[task].dataset.name for task in settings.tasks}
-    rows = rows.assign(dataset=rows["task"].map(names), bound=rows["strategy"].isin(bounds))
+    rows = rows.assign(
+        dataset=rows["task"].map(names),
+        bound=rows["strategy"].isin(bounds),
+        value=rows["accuracy"],
+        accuracy=(rows["correct"] / rows["test"]).round(6),
+    )
     return rows[list(COLUMNS)]
 
 
 def _areas(rows: pd.DataFrame) -> pd.DataFrame:
     """(task, seed) x strategy table of AUBC, without bounds."""
-    runs = runs_table(rows[~rows["bound"]])
+    runs = runs_table(rows[~rows["bound"]].assign(accuracy=rows["value"]))
     table = runs.pivot(index=["task", "seed"], columns="strategy", values=AUBC)
     return table[list(dict.fromkeys(runs["strategy"]))].loc[list(dict.fromkeys(runs["task"]))]
 
