@@ -13,6 +13,7 @@ from study import grow, rounds, tree, write_params
 
 from stages import recipes
 from stages.catalogue import REPLAYS, STRATEGIES, composed
+from stages.datasets.prepared import Prepared
 from stages.machine.errors import UserError
 from stages.round import Run, run_round
 from stages.split import split
@@ -154,6 +155,32 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(here, changes, mes
 def test_a_split_of_other_sizes_is_refused(here):
     study = study_of(here, task__digits__split__validation=4)
     with pytest.raises(UserError, match="validation.txt: holds 5 rows, .*validation is 4"):
+        split(study, here, "digits", 0)
+
+
+@pytest.mark.parametrize("own", [{"balanced": True}, {"start": "balanced"}])
+def test_sets_that_are_taken_are_not_drawn_as_well(here, own):
+    own = {f"task__digits__split__{key}": value for key, value in own.items()}
+    with pytest.raises(UserError, match="split.imported brings the initial set, and balanced or"):
+        study_of(here, **own)
+
+
+def test_an_import_may_not_begin_with_copies_of_the_validation_images(here):
+    data = Prepared(Layout(here).data("digits"))
+    shared = here / "imported/theirs/splits/digits/seed-0"
+    old = ledger.read(shared / "initial.txt")
+    rows, parent = data.rows, None
+    validation = ledger.read(shared / "validation.txt").indices
+    initial = old.indices.copy()
+    initial[0] = validation[0] + rows  # the second copy of that image
+    for name, indices in (("validation", validation), ("initial", initial)):
+        parent = ledger.write(
+            shared / f"{name}.txt", indices, data=data.identity, rows=2 * rows, task="digits",
+            strategy="shared", seed=0, round_n=name, parent=parent,
+            total=len(indices) if name == "initial" else 0,
+        )  # fmt: skip
+    study = study_of(here, task__digits__pool={"copies": 2})
+    with pytest.raises(UserError, match=rf"row {validation[0] + rows} of the initial set shows"):
         split(study, here, "digits", 0)
 
 

@@ -16,6 +16,7 @@ from stages.reporting.compare import differences, index_sets, overlap_rounds, re
 from stages.reporting.read.overlap import by_chance, read_overlap
 from stages.study import ledger
 from stages.study.layout import Layout
+from stages.study.problem import Problem
 
 pytestmark = pytest.mark.filterwarnings("error")
 ROWS, START, QUERY, ROUNDS = 100, 4, 3, 3
@@ -325,3 +326,17 @@ def test_data_are_known_by_their_manifest_where_index_sets_are_gone(tmp_path):
         path.write_text(json.dumps(manifest))
     text = compare.compare(tmp_path / "a", tmp_path / "b")
     assert "Data of task digits differ" in text and "Difference in AUBC" not in text
+
+
+def test_one_data_set_under_two_problems_is_not_compared(tmp_path):
+    for name, problem in (("a", None), ("b", Problem(open_set=(8, 9)))):
+        root = tmp_path / name
+        if problem:
+            ledger.write(
+                Layout(root).shared_split("digits", 0) / "pool.txt", [99], data=DATA, rows=ROWS,
+                task="digits", strategy="shared", seed=0, round_n="pool", parent=None, total=0,
+                problem=problem,
+            )  # fmt: skip
+        make_run(root, "random", 0, [[10, 11, 12], [20, 21, 22]], [0.1, 0.2, 0.3])
+    said = compare.compare(tmp_path / "a", tmp_path / "b")
+    assert "one data set under two problems" in said and "## Difference in AUBC" not in said

@@ -107,3 +107,30 @@ def test_the_command_line_leaves_the_report_alone(root, tmp_path, monkeypatch, c
         message = capsys.readouterr().err
         assert words in message and message.count("\n") == 1
     assert sorted(root.rglob("*")) == before
+
+
+def test_another_measure_stands_in_a_column_of_its_own(root):
+    settings = known.settings()
+    settings.report.metric = "worst_class"
+    found = tidy.tidy(settings, root)
+    assert (found["accuracy"] == (found["correct"] / found["test"]).round(6)).all()
+    assert found["value"].tolist() == found["worst_class"].tolist()
+    assert found["value"].tolist() != found["accuracy"].tolist()
+
+
+def test_published_accuracies_stand_beside_accuracies_of_the_same_problem_alone(root):
+    from stages.reporting import gathered
+    from stages.reporting.read import records
+    from stages.study.problem import Problem
+
+    def table(settings):
+        rounds = records.read_rounds(settings, root)
+        full = records.read_full(known.settings(), root)
+        return gathered.build(rounds, full, settings, root).get("literature")
+
+    assert set(table(known.settings())["task"]) == set(known.TASKS)
+    noisy, other = known.settings(), known.settings()
+    noisy.task["m"].problem = Problem(noise=0.1)
+    assert set(table(noisy)["task"]) == {"c"}
+    other.report.metric = "worst_class"
+    assert table(other) is None
