@@ -94,6 +94,12 @@ def resampled(
 
     Returns:
         (draws, strategies, seeds, tasks) floats.
+
+    Examples:
+        >>> scores = np.arange(12.0).reshape(2, 3, 2)  # two strategies, three seeds, two tasks
+        >>> found = resampled(scores, draws=5)
+        >>> found.shape, bool((found[:, 1] - found[:, 0] == 6).all())  # alike for both
+        ((5, 2, 3, 2), True)
     """
     _, n, m = scores.shape
     rng = np.random.default_rng(seed)
@@ -115,6 +121,11 @@ def interval(
 
     Returns:
         (low, high) of the statistic's shape, NaN with fewer than two seeds.
+
+    Examples:
+        >>> scores = np.full((1, 4, 2), 0.5)
+        >>> [x.tolist() for x in interval(lambda one: one.mean((-2, -1)), scores, draws=20)]
+        [[0.5], [0.5]]
     """
     level(alpha)
     shape = statistic(scores[None])[0].shape
@@ -134,6 +145,10 @@ def gains(scores: np.ndarray, baseline: int) -> np.ndarray:
 
     Args:
         scores: (..., strategies, seeds, tasks) floats; baseline: number of a strategy.
+
+    Examples:
+        >>> gains(np.array([[[0.5], [0.7]], [[0.9], [0.8]]]), 0)[..., 0].round(6).tolist()
+        [[-0.1, 0.1], [0.3, 0.2]]
     """
     return scores - scores[..., baseline : baseline + 1, :, :].mean(-2, keepdims=True)
 

@@ -165,6 +165,10 @@ def all_signs(n: int) -> np.ndarray:
 
     All of them up to MOST_EXACT seeds, mirrored ones left out as they are alike; beyond, DRAWS
     random ones from a fixed seed.
+
+    Examples:
+        >>> all_signs(2).tolist()
+        [[1.0, 1.0], [1.0, -1.0]]
     """
     if n <= MOST_EXACT:
         signs = np.array(list(product((1.0, -1.0), repeat=n - 1)))

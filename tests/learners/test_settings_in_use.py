@@ -76,6 +76,7 @@ ELSEWHERE = {
     "oracle",
     "pool",
     "metrics",
+    "thumbnails",
     *(f"split.{name}" for name in Split.model_fields),
 }
 OF_MODEL = {"name", *(key for name in ARCHITECTURES for key in Model(name=name).settings)}

@@ -78,6 +78,9 @@ NUMBERS = {
     "GENERATED": 69,
     "MIXING": 80,
     "SEARCH": 90,
+    "LABEL_NOISE": 100,
+    "IMBALANCE": 101,
+    "POOL": 102,
 }
 
 

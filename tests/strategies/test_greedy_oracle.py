@@ -176,7 +176,10 @@ def test_of_equally_good_batches_the_first(right, taken):
 
 
 def chosen_of(bounds: set[str]):
-    return lambda label: (SimpleNamespace(bound=label in bounds), {})
+    return lambda label: (
+        SimpleNamespace(bound=label in bounds, replays=False),
+        {},
+    )
 
 
 def undrawn(drawn: dict) -> dict:
