@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Entries = dict[str, dict[str, Any]]  # by stage, as under `stages:`
 Texts = dict[str, str]  # by stage, the lines that DVC writes for it
 HEAD = "schema: '2.0'\nstages:\n"
+ANCHOR = re.compile(r"(?m)(?<=[:-] )([&*]id)(\d{3,})$")
 CONFLICT = re.compile(r"^(<{7}|\|{7}|={7}|>{7})( .*)?$")
 
 
@@ -124,7 +125,11 @@ def write(path: Path, entries: Entries, order: list[str]) -> None:
 
 def write_texts(path: Path, texts: Texts, order: list[str]) -> None:
     """The same from the text of each entry, which takes no time."""
-    write_text(path, HEAD + "".join(texts[name] for name in in_order(texts, order)))
+    parts, last = [HEAD], 0
+    for name in in_order(texts, order):
+        part, last = _counted(texts[name], last)
+        parts.append(part)
+    write_text(path, "".join(parts))
 
 
 def in_order(names: Iterable[str], order: list[str]) -> list[str]:
@@ -137,36 +142,39 @@ _DUMPED: dict[tuple[str, str], str] = {}  # DVC's own writer takes milliseconds 
 
 
 def dumped(name: str, entry: dict[str, Any]) -> str:
-    """The lines that DVC writes for an entry.
-
-    What params.yaml shares between keys (``&here`` and ``*there``) is written out each time: DVC
-    would write anchors, which are unique in a whole file and not in the text of an entry.
-    """
+    """The lines that DVC writes for an entry, its anchors counted from 1."""
     from dvc.utils.serialize import dumps_yaml
 
     key = name, repr(entry)
     if key not in _DUMPED:
-        _DUMPED[key] = dumps_yaml({"stages": {name: _unshared(entry)}}).partition("\n")[2]
+        _DUMPED[key] = dumps_yaml({"stages": {name: entry}}).partition("\n")[2]
     return _DUMPED[key]
 
 
-def _unshared(value: Any) -> Any:
-    """The same, no two parts of it one object."""
-    if isinstance(value, dict):
-        return {key: _unshared(one) for key, one in value.items()}
-    return [_unshared(one) for one in value] if isinstance(value, list) else value
+def _counted(text: str, offset: int) -> tuple[str, int]:
+    """A text whose anchors are counted from 1 with them counted on from ``offset``; the last one.
+
+    What params.yaml shares between keys (``&here`` and ``*there``) DVC writes with anchors, and
+    counts them through the whole file.
+    """
+    numbers = [int(number) for _, number in ANCHOR.findall(text)]
+    if not numbers:
+        return text, offset
+    shift = offset + 1 - min(numbers)
+    told = ANCHOR.sub(lambda match: f"{match[1]}{int(match[2]) + shift:03d}", text)
+    return told, max(numbers) + shift
 
 
 def texts(text: str) -> Texts | None:
     """The text of each entry of a whole file as DVC writes it; None for one in another form."""
     body = text.removeprefix(HEAD)
-    if body == text or not body.endswith("\n") or re.search(r"(?m)^\S|[:-] [&*]id\d+\b", body):
+    if body == text or not body.endswith("\n") or re.search(r"(?m)^\S", body):
         return None
     before, *parts = re.split(r"(?m)^(?=  \S)", body)
     names = [re.match(r"  ([\w@./+-]+):\n", part) for part in parts]
     if before or not all(names):
         return None
-    return {name[1]: part for name, part in zip(names, parts, strict=True)}
+    return {name[1]: _counted(part, 0)[0] for name, part in zip(names, parts, strict=True)}
 
 
 def texts_of(path: Path) -> Texts:

@@ -78,18 +78,27 @@ def test_ten_thousand_entries_are_put_in_order_in_no_time(tmp_path: Path) -> Non
     assert time.perf_counter() - began < 5
 
 
-def test_parts_of_params_yaml_that_are_shared_are_written_out(tmp_path: Path) -> None:
-    """``a: &here {..}`` and ``b: *here`` are one object; anchors of two entries would collide."""
+def test_parts_of_params_yaml_that_are_shared_have_anchors_as_dvc_counts_them(
+    tmp_path: Path,
+) -> None:
+    """``a: &here {..}`` and ``b: *here`` are one object: an anchor, unique in the whole file."""
     from dvc.utils.serialize import dumps_yaml
 
-    shared = {"name": "digits", "root": None}
-    entry = copy.deepcopy(LONG) | {"params": {"params.yaml": {"a": shared, "b": shared}}}
-    entries = {"split": entry, "prepare": entry}
-    lockfile.write(tmp_path / "dvc.lock", entries, list(entries))
-    text = (tmp_path / "dvc.lock").read_text()
-    assert "&id" not in text and lockfile.load(text) == entries
-    path = tmp_path / "of-dvc"  # which names them, in the second entry after the first
-    path.write_text(dumps_yaml({"schema": "2.0", "stages": entries}))
-    assert "*id001" in path.read_text() and lockfile.texts(path.read_text()) is None
-    lockfile.write_texts(path, lockfile.texts_of(path), list(entries))
-    assert path.read_text() == text
+    def entry() -> dict:
+        mapping, seeds = {"name": "digits", "root": None}, [0, 1]
+        held = {"a": mapping, "full": seeds, "b": mapping, "several": [mapping], "seeds": seeds}
+        return copy.deepcopy(LONG) | {"params": {"params.yaml": held}}
+
+    entries = {"split": entry(), "prepare": copy.deepcopy(LONG), "round": entry()}
+    whole = dumps_yaml({"schema": "2.0", "stages": entries})
+    assert "&id004" in whole
+    path = tmp_path / "dvc.lock"
+    lockfile.write(path, entries, list(entries))
+    assert path.read_text() == whole and lockfile.load(whole) == entries
+    found = lockfile.texts(whole)
+    assert found == {name: lockfile.dumped(name, one) for name, one in entries.items()}
+    order = ["round", "prepare", "split"]
+    lockfile.write_texts(path, found, order)
+    assert path.read_text() == dumps_yaml(
+        {"schema": "2.0", "stages": {name: entries[name] for name in order}}
+    )
